@@ -1,0 +1,3 @@
+module glassnic
+
+go 1.26
