@@ -1,3 +1,8 @@
 module glassnic
 
-go 1.26
+go 1.26.0
+
+require (
+	github.com/gopacket/gopacket v1.7.7 // indirect
+	golang.org/x/sys v0.49.0 // indirect
+)

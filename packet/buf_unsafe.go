@@ -1,0 +1,139 @@
+package packet
+
+import "unsafe"
+
+// Buf is the record of one buffer: where it lies, and what the frame in it is. Records lie outside
+// the Go heap and outside the memory that cards reach, 32 bytes each, two to a cache line; what few
+// frames need lies in a second record at a fixed distance (more).
+//
+// A Buf is always handled by pointer, and only its pool makes one.
+type Buf struct {
+	iova  uint64
+	base  unsafe.Pointer
+	span  Span
+	hash  uint32
+	index uint32 // pool number in the upper 8 bits, number within the pool in the lower 24
+}
+
+// more is the part of the metadata that the plain path of a packet does not touch.
+type more struct {
+	next      *Buf
+	timestamp int64 // nanoseconds of the card's clock
+	vlan      uint16
+	_         [14]byte
+}
+
+// Records come in groups: 128 Buf, then 128 more. The odd line between them keeps a buffer's two
+// records from having the same address modulo 4 KiB, which processors mistake for the same place.
+const (
+	groupSize  = 128
+	bufSize    = unsafe.Sizeof(Buf{})
+	moreDelta  = groupSize*bufSize + 64
+	groupBytes = 2*groupSize*bufSize + 128
+)
+
+// Both records must have the same size for moreDelta to be right.
+var _ [unsafe.Sizeof(more{}) - bufSize]struct{} = [bufSize - unsafe.Sizeof(more{})]struct{}{}
+
+// Span is where a frame lies in its buffer and what is known of it, in one word that is written at
+// once: offset of the first byte in bits 0–15, length in 16–31, Flags in 32–63.
+type Span uint64
+
+// MakeSpan packs a span. A card's receive queue makes one with length 0 beforehand and adds
+// SpanLen(n) for each frame.
+func MakeSpan(off, length int, f Flags) Span {
+	return Span(uint16(off)) | Span(uint16(length))<<16 | Span(f)<<32
+}
+
+// SpanLen is a span of length n and nothing else.
+func SpanLen(n uint64) Span { return Span(n << 16) }
+
+// Offset returns the distance in bytes from the start of the buffer to the first byte of the frame.
+func (s Span) Offset() uint64 { return uint64(s & 0xffff) }
+
+// Len returns the number of bytes of the frame in this buffer.
+func (s Span) Len() uint64 { return uint64(s >> 16 & 0xffff) }
+
+// Flags returns the flags.
+func (s Span) Flags() Flags { return Flags(s >> 32) }
+
+// ChainedSpan is the bit that Chained sets in a Span.
+const ChainedSpan = Span(Chained) << 32
+
+// PortFlags returns the flags of a frame that came in at a port.
+func PortFlags(port uint8) Flags { return Flags(port) << portShift }
+
+// Span returns the buffer's span, for drivers.
+func (b *Buf) Span() Span {
+	check(b)
+	return b.span
+}
+
+// SetSpan replaces the buffer's span, for drivers. The caller guarantees that offset and length lie
+// within the buffer; SetOffsetLen checks it.
+func (b *Buf) SetSpan(s Span) { b.span = s }
+
+// IOVA returns where the card finds the first byte of the buffer, headroom included.
+func (b *Buf) IOVA() uint64 { return b.iova }
+
+// PoolID returns the number of the buffer's pool, in the upper 8 bits of the result.
+func (b *Buf) PoolID() uint32 { return b.index &^ (1<<24 - 1) }
+
+// Bytes returns the frame's bytes in this buffer. The slice is the owner's to change and is valid
+// until ownership goes.
+func (b *Buf) Bytes() []byte {
+	check(b)
+	return unsafe.Slice((*byte)(unsafe.Add(b.base, b.span.Offset())), b.span.Len())
+}
+
+// Len returns the number of bytes of the frame in this buffer; TotalLen counts a whole chain.
+func (b *Buf) Len() int { return int(b.span.Len()) }
+
+// Flags returns the buffer's flags.
+func (b *Buf) Flags() Flags { return b.span.Flags() }
+
+// SetFlags sets flags and leaves the others.
+func (b *Buf) SetFlags(f Flags) { b.span |= Span(f) << 32 }
+
+// ClearFlags clears flags and leaves the others.
+func (b *Buf) ClearFlags(f Flags) { b.span &^= Span(f) << 32 }
+
+// Port returns the number of the port that received the frame.
+func (b *Buf) Port() uint8 { return uint8(b.span >> (32 + portShift)) }
+
+// Hash returns the hash that the card computed; it means something with HasHash.
+func (b *Buf) Hash() uint32 { return b.hash }
+
+// SetHash stores a hash and sets HasHash.
+func (b *Buf) SetHash(h uint32) {
+	b.hash = h
+	b.SetFlags(HasHash)
+}
+
+func (b *Buf) more() *more { return (*more)(unsafe.Add(unsafe.Pointer(b), moreDelta)) }
+
+// room returns all bytes of the buffer, headroom included.
+func (b *Buf) room() []byte {
+	check(b)
+	return unsafe.Slice((*byte)(b.base), b.pool().stride)
+}
+
+// place gives a record of a new pool its buffer.
+func (b *Buf) place(mem []byte, iova uint64, index uint32) {
+	b.base, b.iova, b.index = unsafe.Pointer(unsafe.SliceData(mem)), iova, index
+	b.span = MakeSpan(Headroom, 0, 0)
+}
+
+// records is the memory of a pool's records.
+type records struct {
+	base unsafe.Pointer
+	keep any // what keeps the memory
+}
+
+// at returns record i, which the caller guarantees to be within the pool.
+func (r records) at(i uint32) *Buf {
+	return (*Buf)(unsafe.Add(r.base, uintptr(i/groupSize)*groupBytes+uintptr(i%groupSize)*bufSize))
+}
+
+// recordBytes is the size of the records of n buffers.
+func recordBytes(n int) int { return (n + groupSize - 1) / groupSize * int(groupBytes) }

@@ -1,0 +1,48 @@
+// Package packet holds the buffers that frames live in: memory that cards reach by DMA, cut into
+// pieces of one size, and a small record about each piece.
+//
+// A buffer has one owner at a time, and it travels in a circle: pool → receive ring → worker →
+// transmit ring → pool. Only the owner may touch the record or the bytes. Pools hand out and take
+// back buffers in bulk through a Cache, one for each owner, over a store that needs no lock.
+package packet
+
+import "errors"
+
+const (
+	// Headroom is the number of free bytes in front of a frame as a card writes it, for headers
+	// that are put before it.
+	Headroom = 128
+	// DefaultRoom is the number of bytes behind the headroom in a buffer of a default pool: a
+	// frame of the standard MTU with room to spare, and the 82599's buffer size unless told
+	// otherwise (datasheet 8.2.3.8.7, SRRCTL.BSIZEPACKET).
+	DefaultRoom = 2048
+	// MaxRoom is the largest room that a pool may be given: what one descriptor can describe.
+	MaxRoom = 16 << 10
+)
+
+// Flags say which of a buffer's metadata hold something. The upper eight bits are the number of the
+// port that received the frame.
+type Flags uint32
+
+// The flags of a buffer.
+const (
+	// Chained means that the frame goes on in another buffer, Next.
+	Chained Flags = 1 << iota
+	// HasHash means that the card computed Hash.
+	HasHash
+	// HasVLAN means that VLAN holds a tag which was taken out of the frame.
+	HasVLAN
+	// HasTimestamp means that Timestamp is the card's time of reception.
+	HasTimestamp
+	// IPChecksumGood and IPChecksumBad: the card verified the IPv4 header checksum.
+	IPChecksumGood
+	IPChecksumBad
+	// L4ChecksumGood and L4ChecksumBad: the card verified the TCP, UDP or SCTP checksum.
+	L4ChecksumGood
+	L4ChecksumBad
+
+	portShift = 24
+)
+
+// ErrLeaked is what Pool.Close wraps when buffers are still out.
+var ErrLeaked = errors.New("buffers not returned")

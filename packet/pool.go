@@ -1,0 +1,196 @@
+package packet
+
+import (
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"glassnic/bus/dma"
+)
+
+// PoolConfig are the settings of a pool.
+type PoolConfig struct {
+	// Buffers is how many buffers the pool has at least, up to 16 million; it is rounded up to a
+	// multiple of 64. 0 means 4096.
+	Buffers int
+	// Room is the number of bytes behind the headroom, from 64 to MaxRoom, rounded up to a multiple of
+	// 64. 0 means DefaultRoom.
+	Room int
+}
+
+// Pool is a set of buffers of one size in memory that cards reach. Its methods may be called
+// concurrently.
+type Pool struct {
+	id     uint32 // in the upper 8 bits, as in Buf.index
+	room   int
+	stride int
+	n      int
+	mem    dma.Allocator
+	pieces []dma.Memory
+	recs   records
+	store  store
+	checks *checks // nil but in poolcheck builds
+
+	mu     sync.Mutex
+	shared Cache // for those who have no cache of their own
+}
+
+// pools finds the pool of a buffer. Number 0 stays free.
+var pools [256]atomic.Pointer[Pool]
+
+func (b *Buf) pool() *Pool { return pools[b.index>>24].Load() }
+
+// NewPool makes a pool in memory of mem, which must outlive it. At most 255 pools live at a time.
+func NewPool(mem dma.Allocator, cfg PoolConfig) (*Pool, error) {
+	if cfg.Buffers == 0 {
+		cfg.Buffers = 4096
+	}
+	if cfg.Room == 0 {
+		cfg.Room = DefaultRoom
+	}
+	if cfg.Buffers < 0 || cfg.Buffers > 1<<24-blockSize {
+		return nil, fmt.Errorf("packet: a pool of %d buffers: want 1 to %d", cfg.Buffers, 1<<24-blockSize)
+	}
+	if cfg.Room < 64 || cfg.Room > MaxRoom {
+		return nil, fmt.Errorf("packet: buffers of %d bytes: want 64 to %d", cfg.Room, MaxRoom)
+	}
+	p := &Pool{mem: mem, n: (cfg.Buffers + blockSize - 1) / blockSize * blockSize, room: (cfg.Room + 63) &^ 63}
+	p.stride = stride(p.room)
+	if p.stride > mem.MaxAlloc() {
+		return nil, fmt.Errorf("packet: a buffer of %d bytes does not fit a page of %d: %w", p.stride, mem.MaxAlloc(), dma.ErrNoMemory)
+	}
+	var err error
+	if p.recs, err = newRecords(p.n); err != nil {
+		return nil, err
+	}
+	for i := 1; i < len(pools) && p.id == 0; i++ {
+		if pools[i].CompareAndSwap(nil, p) {
+			p.id = uint32(i) << 24
+		}
+	}
+	if p.id == 0 {
+		_ = p.recs.close()
+		return nil, fmt.Errorf("packet: %d pools are open already: close one", len(pools)-1)
+	}
+	if err := p.place(); err != nil {
+		p.release()
+		return nil, fmt.Errorf("packet: a pool of %d buffers: %w", p.n, err)
+	}
+	p.checks = newChecks(p.n)
+	p.store.init(p.n / blockSize)
+	for i := 0; i < p.n; i += blockSize {
+		block := p.store.empty.pop(p.store.next)
+		for k := range blockSize {
+			p.store.slots[int(block)*blockSize+k] = p.recs.at(uint32(i + k))
+		}
+		p.store.full.push(p.store.next, block)
+	}
+	p.shared = *p.NewCache()
+	return p, nil
+}
+
+// stride is the distance from buffer to buffer: an odd number of 128-byte lines. With a power of
+// two, the first lines of all frames would compete for the same few sets of the cache.
+func stride(room int) int {
+	n := (Headroom + room + 127) / 128
+	return (n | 1) * 128
+}
+
+// place gets memory in pieces, as large as the allocator gives, and lays the buffers out in them.
+// No buffer lies across two pieces.
+func (p *Pool) place() error {
+	// Pieces of a whole page would leave no room for a ring beside them.
+	most := min(p.mem.MaxAlloc(), 2<<20) / p.stride
+	for i := 0; i < p.n; {
+		k := min(most, p.n-i)
+		m, err := p.mem.Alloc(k*p.stride, 0)
+		if err != nil {
+			return err
+		}
+		p.pieces = append(p.pieces, m)
+		for j := range k {
+			off := j * p.stride
+			p.recs.at(uint32(i+j)).place(m.Bytes[off:off+p.stride], m.IOVA+uint64(off), p.id|uint32(i+j))
+		}
+		i += k
+	}
+	return nil
+}
+
+// Len returns the number of buffers of the pool.
+func (p *Pool) Len() int { return p.n }
+
+// Room returns the number of bytes behind the headroom of each buffer.
+func (p *Pool) Room() int { return p.room }
+
+// ID returns the pool's number, as Buf.PoolID does.
+func (p *Pool) ID() uint32 { return p.id }
+
+// Domain returns the domain of the memory that the pool lies in: a card may be given a buffer if its
+// own domain compares equal.
+func (p *Pool) Domain() any { return p.mem.Domain() }
+
+// PoolOf returns the pool of a buffer.
+func PoolOf(b *Buf) *Pool { return b.pool() }
+
+// Alloc takes buffers for those who have no Cache of their own and returns how many it got. They
+// hold empty frames.
+func (p *Pool) Alloc(batch []*Buf) int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := 0
+	for n < len(batch) {
+		got := p.shared.Take(len(batch) - n)
+		if len(got) == 0 {
+			break
+		}
+		n += copy(batch[n:], got)
+	}
+	p.shared.settle()
+	for _, b := range batch[:n] {
+		b.Reset()
+	}
+	return n
+}
+
+// Free returns frames with all their buffers, of any pools, for those who have no Cache of their
+// own. Nil entries are passed over.
+func Free(batch []*Buf) {
+	for _, b := range batch {
+		for b != nil {
+			next := b.Next()
+			p := b.pool()
+			p.mu.Lock()
+			p.shared.put(b)
+			p.shared.settle()
+			p.mu.Unlock()
+			b = next
+		}
+	}
+}
+
+// Available returns how many buffers nobody holds: not in a ring, not with a worker, not in a
+// cache. It is exact while nobody allocates or frees.
+func (p *Pool) Available() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.store.len()*blockSize + p.shared.n
+}
+
+// Close gives the memory back. Caches must have been flushed. If buffers are still out, nothing is
+// given back, since somebody may still write there, and the error wraps ErrLeaked.
+func (p *Pool) Close() error {
+	if out := p.n - p.Available(); out != 0 {
+		return fmt.Errorf("packet: close pool: %d of %d %w%s", out, p.n, ErrLeaked, p.checks.leaks())
+	}
+	return p.release()
+}
+
+func (p *Pool) release() error {
+	for _, m := range p.pieces {
+		p.mem.Free(m)
+	}
+	p.pieces = nil
+	pools[p.id>>24].Store(nil)
+	return p.recs.close()
+}
