@@ -1,0 +1,161 @@
+// Package nic is what an application programs against: ports, opened by their address, and their
+// queues. Which driver serves a port is decided by the address and by what the card says it is.
+package nic
+
+import (
+	"errors"
+	"net"
+
+	"glassnic/bus"
+	"glassnic/bus/dma"
+	"glassnic/packet"
+)
+
+// What callers test for.
+var (
+	ErrInUse       = bus.ErrInUse
+	ErrNoHugePages = dma.ErrNoHugePages
+	ErrNoMemory    = dma.ErrNoMemory
+	ErrLinkDown    = errors.New("link down")
+	ErrGone        = errors.New("device gone")
+	ErrClosed      = errors.New("port closed")
+)
+
+// Device is an open port. Its methods may be called concurrently with each other and with the
+// queues, except Close.
+type Device interface {
+	Info() Info
+	// RxQueue returns receive queue i, 0 to Info.RxQueues-1. Each queue belongs to one worker.
+	RxQueue(i int) RxQueue
+	// TxQueue returns transmit queue i, 0 to Info.TxQueues-1. Each queue belongs to one worker.
+	TxQueue(i int) TxQueue
+	Link() (Link, error)
+	// Stats returns totals since Open.
+	Stats() (Stats, error)
+	SetPromiscuous(on bool) error
+	// Close stops DMA, then gives the memory and the card back. Nobody may use the queues or the
+	// buffers of the port's own pool from then on. The error tells what could not be stopped and which
+	// buffers are still out.
+	Close() error
+}
+
+// RxQueue is a receive queue.
+type RxQueue interface {
+	// Receive stores frames that have arrived in batch and returns their number. It never blocks.
+	// The caller owns the frames.
+	Receive(batch []*packet.Buf) int
+}
+
+// TxQueue is a transmit queue.
+type TxQueue interface {
+	// Send takes over a prefix of batch and returns its length; the caller still owns the rest. It
+	// never blocks. A frame that cannot be sent as it is, such as one that is too long, is taken,
+	// dropped and counted. Buffers go back to their pools when later calls find them sent; Send(nil)
+	// only looks for those.
+	Send(batch []*packet.Buf) int
+}
+
+// Info describes a port.
+type Info struct {
+	Driver   string // such as "ixgbe"
+	Address  string // as opened
+	Card     string // such as "82599ES 10-Gigabit SFI/SFP+"
+	MAC      net.HardwareAddr
+	NUMANode int // -1: unknown
+	RxQueues int
+	TxQueues int
+	RxRing   int // descriptors
+	TxRing   int // descriptors
+	MTU      int // bytes, without Ethernet header and FCS
+	Port     uint8
+	// Domain is the address space of the port's memory: frames of a pool whose Domain compares
+	// equal can be sent without a copy.
+	Domain any
+	// Pool is the pool that received frames come from.
+	Pool *packet.Pool
+}
+
+// Link is the state of a port's link.
+type Link struct {
+	Up    bool
+	Speed int // Mbit/s
+}
+
+// Stats are totals since Open. Bytes are counted without the FCS.
+type Stats struct {
+	RxPackets, RxBytes uint64
+	TxPackets, TxBytes uint64
+	RxMissed           uint64 // arrived while the card had no descriptor or no room
+	RxErrors           uint64 // damaged on the wire or of a forbidden length
+	RxDropped          uint64 // dropped by the driver because the card's descriptor made no sense
+	RxNoBuffer         uint64 // times that a frame had to wait because the pool was empty
+	TxDropped          uint64 // taken by Send but not fit to be sent
+	// Counters are all counters of card and driver, by datasheet name.
+	Counters []Counter
+}
+
+// Counter is one counter of a card or a driver.
+type Counter struct {
+	Name  string `json:"name"`
+	Value uint64 `json:"value"`
+	Doc   string `json:"doc,omitempty"`
+}
+
+// What only some cards can do is found by asserting one of these on a Device.
+type (
+	// LEDs lets one see which card is which.
+	LEDs interface {
+		// LEDs returns how many there are.
+		LEDs() int
+		// SetLED sets LED i to a state until Close or LEDAuto.
+		SetLED(i int, s LEDState) error
+	}
+
+	// Registers is implemented by drivers of cards with a register table.
+	Registers interface {
+		// Registers reads registers and decodes them. Those whose value a read changes are left out.
+		Registers() ([]Register, error)
+	}
+
+	// MACSetter changes the address that the port receives for and says it has.
+	MACSetter interface {
+		SetMAC(net.HardwareAddr) error
+	}
+
+	// Multicaster chooses which multicast frames a port receives.
+	Multicaster interface {
+		// SetAllMulticast switches reception of every multicast frame.
+		SetAllMulticast(on bool) error
+		// SetMulticast replaces the list of multicast addresses to receive. Cards filter by hash: a
+		// few others may come through.
+		SetMulticast(addrs []net.HardwareAddr) error
+	}
+)
+
+// LEDState is what an LED shows.
+type LEDState uint8
+
+// The states of an LED.
+const (
+	LEDAuto LEDState = iota // what the card shows by itself, such as the link
+	LEDOn
+	LEDOff
+	LEDBlink
+)
+
+// Register is a register's value and what it means.
+type Register struct {
+	Name    string  `json:"name"` // datasheet name with index, such as "RDT[3]"
+	Offset  uint32  `json:"offset"`
+	Value   uint32  `json:"value"`
+	Section string  `json:"section"`
+	Doc     string  `json:"doc"`
+	Fields  []Field `json:"fields,omitempty"`
+}
+
+// Field is a run of bits of a Register.
+type Field struct {
+	Name  string `json:"name"`
+	Value uint32 `json:"value"`
+	Doc   string `json:"doc,omitempty"`
+}
