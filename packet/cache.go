@@ -23,15 +23,31 @@ func (c *Cache) Pool() *Pool { return c.pool }
 // belongs to the cache: the caller copies what it needs before it calls the cache again. The
 // buffers' spans are what the last owner left.
 func (c *Cache) Take(n int) []*Buf {
+	out := c.Offer(n)
+	checkTake(out)
+	c.n -= len(out)
+	return out
+}
+
+// Offer shows up to n buffers as Take would hand them out, but leaves them in the cache until
+// Accept: for rings that know only afterwards how many they need.
+func (c *Cache) Offer(n int) []*Buf {
 	n = min(n, MaxTake)
 	if c.n < n {
 		c.refill(n)
 		n = min(n, c.n)
 	}
-	c.n -= n
-	out := c.bufs[c.n : c.n+n]
-	checkTake(out)
-	return out
+	return c.bufs[c.n-n : c.n]
+}
+
+// Accept takes the first k buffers of what Offer just showed. The slice that Offer returned changes:
+// the caller has copied them.
+func (c *Cache) Accept(offer []*Buf, k int) {
+	checkTake(offer[:k])
+	if k < len(offer) {
+		copy(offer, offer[k:])
+	}
+	c.n -= k
 }
 
 // refill gets blocks from the store until there are n buffers or no more blocks.

@@ -44,10 +44,10 @@ func (a *Arena) Alloc(size, align int) (Memory, error) {
 	if size <= 0 || align < 0 || align&(align-1) != 0 {
 		return Memory{}, fmt.Errorf("dma: cannot allocate %d bytes aligned to %d", size, align)
 	}
-	size = (size + Align - 1) &^ (Align - 1)
-	if size > a.src.PageSize() {
-		return Memory{}, fmt.Errorf("dma: %d bytes do not fit a page of %d: %w", size, a.src.PageSize(), ErrNoMemory)
+	if size > a.src.PageSize() || align > a.src.PageSize() {
+		return Memory{}, fmt.Errorf("dma: %d bytes aligned to %d do not fit a page of %d: %w", size, align, a.src.PageSize(), ErrNoMemory)
 	}
+	size = round(size)
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, p := range a.pages {
@@ -60,13 +60,16 @@ func (a *Arena) Alloc(size, align int) (Memory, error) {
 		return Memory{}, err
 	}
 	p := &page{mem: mem, free: []span{{0, len(mem.Bytes)}}}
-	a.pages = append(a.pages, p)
 	m, ok := p.take(size, align)
 	if !ok {
-		return Memory{}, fmt.Errorf("dma: %d bytes aligned to %d do not fit a page: %w", size, align, ErrNoMemory)
+		_ = a.src.Release(mem)
+		return Memory{}, fmt.Errorf("dma: %d bytes aligned to %d do not fit the page at %#x: %w", size, align, mem.IOVA, ErrNoMemory)
 	}
+	a.pages = append(a.pages, p)
 	return m, nil
 }
+
+func round(size int) int { return (size + Align - 1) &^ (Align - 1) }
 
 func (p *page) take(size, align int) (Memory, bool) {
 	for i, s := range p.free {
@@ -91,7 +94,7 @@ func (p *page) take(size, align int) (Memory, bool) {
 	return Memory{}, false
 }
 
-// Free implements Allocator. Memory that is not of this arena is left alone.
+// Free implements Allocator. Memory that is not of this arena, or free already, is left alone.
 func (a *Arena) Free(m Memory) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -100,7 +103,9 @@ func (a *Arena) Free(m Memory) {
 		if m.IOVA < p.mem.IOVA || off >= uint64(len(p.mem.Bytes)) {
 			continue
 		}
-		p.give(span{int(off), len(m.Bytes)})
+		if !p.give(span{int(off), round(len(m.Bytes))}) {
+			return
+		}
 		if len(p.free) == 1 && p.free[0].size == len(p.mem.Bytes) {
 			a.pages = slices.Delete(a.pages, i, i+1)
 			// A page that cannot be given back is lost to this process and nobody else.
@@ -110,8 +115,15 @@ func (a *Arena) Free(m Memory) {
 	}
 }
 
-func (p *page) give(s span) {
+// give tells whether s could be taken back: it overlaps no free span.
+func (p *page) give(s span) bool {
+	if s.size == 0 || s.off%Align != 0 || s.off+s.size > len(p.mem.Bytes) {
+		return false
+	}
 	i, _ := slices.BinarySearchFunc(p.free, s, func(a, b span) int { return a.off - b.off })
+	if i < len(p.free) && p.free[i].off < s.off+s.size || i > 0 && p.free[i-1].off+p.free[i-1].size > s.off {
+		return false
+	}
 	p.free = slices.Insert(p.free, i, s)
 	if i+1 < len(p.free) && s.off+s.size == p.free[i+1].off {
 		p.free[i].size += p.free[i+1].size
@@ -121,6 +133,7 @@ func (p *page) give(s span) {
 		p.free[i-1].size += p.free[i].size
 		p.free = slices.Delete(p.free, i, i+1)
 	}
+	return true
 }
 
 // MaxAlloc implements Allocator.

@@ -1,0 +1,122 @@
+// Package forward carries frames between two ports, in both directions.
+//
+// Worker i serves queue i of both ports and takes each batch all the way (run to completion): receive,
+// touch, send. Every frame received is sent or dropped for a reason that is counted, to the packet.
+package forward
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"glassnic/app/internal/worker"
+	"glassnic/nic"
+	"glassnic/packet"
+)
+
+// DefaultPatience is how often the frames of a batch are offered to a transmit queue that is full before
+// they are dropped: long enough for a card's model on the same CPU to get its turn.
+const DefaultPatience = 1024
+
+// Config are the settings of Run. All but the ports may be zero.
+type Config struct {
+	A, B nic.Device // the caller opens and closes them
+	// CPUs are what the workers are pinned to, worker i to CPUs[i % len(CPUs)]. None: the kernel
+	// chooses.
+	CPUs []int
+	// Batch is the most frames that are received at once, 1 to packet.MaxTake; 0: 32.
+	Batch int
+	// Touch increments byte 1 of every frame, so that its data passes through the cache.
+	Touch bool
+	// Patience is how often frames that a full transmit queue refuses are offered again, with receiving
+	// in that direction paused meanwhile; then they are dropped. 0: DefaultPatience; negative: never.
+	Patience int
+	// IdleSleep is how long a worker sleeps at a time when nothing has come for long. 0: it polls on,
+	// and now and then yields its CPU.
+	IdleSleep time.Duration
+	// Interval is the time between two reports, 0: 1 second.
+	Interval time.Duration
+}
+
+// Run forwards until ctx ends, which is no error, and returns the totals. Every receive queue of one
+// port is joined with the transmit queue of the same number of the other.
+//
+// Report, if not nil, is called on Run's goroutine once per interval and at the end, so that the
+// intervals add up to the totals. An error means that Run could not start, or that a port is gone
+// (nic.ErrGone); the totals are right in both cases.
+func Run(ctx context.Context, cfg Config, report func(Report)) (Report, error) {
+	workers, err := cfg.workers()
+	if err != nil {
+		return Report{Type: "total"}, err
+	}
+	var loops []func(*worker.Stop)
+	for _, w := range workers {
+		loops = append(loops, w.loop)
+	}
+	m := newMeter(&cfg, workers)
+	tick := func() error {
+		if report != nil {
+			report(m.interval())
+		}
+		return errors.Join(gone(cfg.A), gone(cfg.B))
+	}
+	err = worker.Run(ctx, worker.Options{CPUs: cfg.CPUs, Every: cfg.Interval, Tick: tick}, loops...)
+	if report != nil {
+		report(m.interval())
+	}
+	if err != nil {
+		err = fmt.Errorf("forward: %w", err)
+	}
+	return m.total(), err
+}
+
+// gone returns the error of a port that has been pulled. Other troubles pass, such as a link that is down.
+func gone(d nic.Device) error {
+	if _, err := d.Link(); errors.Is(err, nic.ErrGone) {
+		return err
+	}
+	return nil
+}
+
+// workers checks the settings, fills the zero values in and makes the workers.
+func (cfg *Config) workers() ([]*forwarder, error) {
+	if cfg.A == nil || cfg.B == nil {
+		return nil, errors.New("forward: two ports are needed")
+	}
+	if cfg.Batch == 0 {
+		cfg.Batch = 32
+	}
+	if cfg.Batch < 1 || cfg.Batch > packet.MaxTake {
+		return nil, fmt.Errorf("forward: batch of %d: want 1 to %d", cfg.Batch, packet.MaxTake)
+	}
+	if cfg.Patience == 0 {
+		cfg.Patience = DefaultPatience
+	}
+	if cfg.Interval <= 0 {
+		cfg.Interval = time.Second
+	}
+	a, b := cfg.A.Info(), cfg.B.Info()
+	for _, d := range [][2]nic.Info{{a, b}, {b, a}} {
+		from, to := d[0], d[1]
+		if from.RxQueues > to.TxQueues {
+			return nil, fmt.Errorf("forward: %s has %d receive queues and %s %d transmit queues: open both with the same number",
+				from.Address, from.RxQueues, to.Address, to.TxQueues)
+		}
+		if from.Pool == nil || to.Pool == nil {
+			return nil, fmt.Errorf("forward: %s or %s has no pool", from.Address, to.Address)
+		}
+	}
+	var ws []*forwarder
+	for i := range max(a.RxQueues, b.RxQueues) {
+		w := &forwarder{idle: worker.Idle{Sleep: cfg.IdleSleep}}
+		if i < a.RxQueues {
+			w.dirs[0] = newDirection(cfg, cfg.A, cfg.B, i)
+		}
+		if i < b.RxQueues {
+			w.dirs[1] = newDirection(cfg, cfg.B, cfg.A, i)
+		}
+		ws = append(ws, w)
+	}
+	return ws, nil
+}

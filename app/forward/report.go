@@ -1,0 +1,120 @@
+package forward
+
+import (
+	"time"
+
+	"glassnic/app/internal/worker"
+)
+
+// The reasons for which frames are dropped.
+const (
+	TxFull   = "tx_full"   // the transmit queue took them not even after Config.Patience offers
+	NoBuffer = "no_buffer" // the ports' cards reach different memory, and the pool for copies was empty
+)
+
+// Traffic is what went through, and how fast. In each, and so in sums and differences of them,
+// RxPackets = TxPackets + all Drops; frames that a worker still offers are in the next report.
+type Traffic struct {
+	RxPackets uint64 `json:"rx_packets"`
+	RxBytes   uint64 `json:"rx_bytes"` // without FCS, as all bytes here
+	// TxPackets are those that the transmit queues took. What a card could not send of these is in its
+	// Stats as TxDropped.
+	TxPackets uint64            `json:"tx_packets"`
+	TxBytes   uint64            `json:"tx_bytes"`
+	Drops     map[string]uint64 `json:"drops"` // by reason; all reasons are present
+	// TicksPerPacket are the TSC ticks of the passes that received something, by packet received.
+	TicksPerPacket float64 `json:"ticks_per_packet"`
+	worker.Rate            // of what was sent
+}
+
+// Report is what an interval or the whole run brought.
+type Report struct {
+	Type    string  `json:"type"` // "interval" or "total"
+	Seconds float64 `json:"seconds"`
+	Traffic
+	Directions []Direction `json:"directions"`
+}
+
+// Direction is one of the two ways.
+type Direction struct {
+	From string `json:"from"` // address of the port
+	To   string `json:"to"`
+	Traffic
+}
+
+// meter turns the workers' counters into reports.
+type meter struct {
+	names     [2]string
+	workers   []*forwarder
+	start     time.Time
+	last      time.Time
+	lastCount [2]counts
+}
+
+func newMeter(cfg *Config, ws []*forwarder) *meter {
+	now := time.Now()
+	return &meter{names: [2]string{cfg.A.Info().Address, cfg.B.Info().Address}, workers: ws, start: now, last: now}
+}
+
+// interval reports on the time since it was last called.
+func (m *meter) interval() Report {
+	now, count := time.Now(), m.sum()
+	var d [2]counts
+	for i := range d {
+		d[i] = count[i].sub(&m.lastCount[i])
+	}
+	r := m.report("interval", now.Sub(m.last), d)
+	m.last, m.lastCount = now, count
+	return r
+}
+
+func (m *meter) total() Report { return m.report("total", time.Since(m.start), m.sum()) }
+
+// sum adds the workers' counters up, without the frames that they hold.
+func (m *meter) sum() (s [2]counts) {
+	for _, w := range m.workers {
+		for i, c := range w.published.Get() {
+			c.rxPackets -= c.heldPackets
+			c.rxBytes -= c.heldBytes
+			s[i] = s[i].add(&c)
+		}
+	}
+	return s
+}
+
+func (m *meter) report(kind string, d time.Duration, c [2]counts) Report {
+	s := d.Seconds()
+	sum := c[0].add(&c[1])
+	return Report{
+		Type: kind, Seconds: s, Traffic: sum.traffic(s),
+		Directions: []Direction{
+			{From: m.names[0], To: m.names[1], Traffic: c[0].traffic(s)},
+			{From: m.names[1], To: m.names[0], Traffic: c[1].traffic(s)},
+		},
+	}
+}
+
+func (c *counts) traffic(seconds float64) Traffic {
+	return Traffic{
+		RxPackets: c.rxPackets, RxBytes: c.rxBytes, TxPackets: c.txPackets, TxBytes: c.txBytes,
+		Drops:          map[string]uint64{TxFull: c.txFull, NoBuffer: c.noBuffer},
+		TicksPerPacket: worker.Per(c.busy, c.rxPackets),
+		Rate:           worker.RateOf(c.txPackets, c.txBytes, seconds),
+	}
+}
+
+func (c *counts) add(o *counts) counts {
+	return counts{
+		rxPackets: c.rxPackets + o.rxPackets, rxBytes: c.rxBytes + o.rxBytes,
+		txPackets: c.txPackets + o.txPackets, txBytes: c.txBytes + o.txBytes,
+		txFull: c.txFull + o.txFull, noBuffer: c.noBuffer + o.noBuffer, busy: c.busy + o.busy,
+	}
+}
+
+func (c *counts) sub(o *counts) counts {
+	return counts{
+		rxPackets: c.rxPackets - o.rxPackets, rxBytes: c.rxBytes - o.rxBytes,
+		txPackets: c.txPackets - o.txPackets, txBytes: c.txBytes - o.txBytes,
+		txFull: c.txFull - o.txFull, noBuffer: c.noBuffer - o.noBuffer, busy: c.busy - o.busy,
+	}
+}

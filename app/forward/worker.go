@@ -1,0 +1,198 @@
+package forward
+
+import (
+	"glassnic/app/internal/worker"
+	"glassnic/internal/tsc"
+	"glassnic/nic"
+	"glassnic/packet"
+)
+
+// forwarder is one worker: both directions of one queue.
+type forwarder struct {
+	dirs [2]*direction // A to B, B to A; nil where the port has fewer queues
+	idle worker.Idle
+
+	loops     uint
+	counts    [2]counts
+	published worker.Published[[2]counts]
+}
+
+// counts of one direction. At any time between two passes rx = tx + txFull + noBuffer + held.
+type counts struct {
+	rxPackets, rxBytes uint64
+	txPackets, txBytes uint64
+	txFull, noBuffer   uint64 // dropped
+	busy               uint64 // TSC ticks of the passes that received something
+	heldPackets        uint64 // received, and refused by the transmit queue so far
+	heldBytes          uint64
+}
+
+// loop is a worker's life.
+func (w *forwarder) loop(stop *worker.Stop) {
+	last := tsc.Read()
+	for !stop.Stopped() {
+		last = w.step(last)
+	}
+	for _, d := range w.dirs {
+		if d != nil {
+			d.finish()
+		}
+	}
+	w.collect()
+	w.published.Put(&w.counts)
+}
+
+// step is one pass in each direction. It takes and returns the time of the end of a pass: the clock is
+// read once per pass, so each pass lasts from the end of the one before.
+func (w *forwarder) step(last uint64) uint64 {
+	moved := false
+	for _, d := range w.dirs {
+		if d == nil {
+			continue
+		}
+		received, progress := d.pass()
+		now := tsc.Read()
+		if received {
+			d.c.busy += now - last
+		}
+		last = now
+		moved = moved || progress
+	}
+	if w.loops++; w.loops%worker.PublishEvery == 0 {
+		w.collect()
+		if !w.published.Offer(&w.counts) {
+			w.loops--
+		}
+	}
+	if moved {
+		w.idle.Busy()
+	} else if w.idle.Poll() {
+		last = tsc.Read()
+	}
+	return last
+}
+
+func (w *forwarder) collect() {
+	for i, d := range w.dirs {
+		if d != nil {
+			w.counts[i] = d.c
+		}
+	}
+}
+
+// direction is the way from a receive queue to a transmit queue.
+type direction struct {
+	rx       nic.RxQueue
+	tx       nic.TxQueue
+	batch    []*packet.Buf
+	held     []*packet.Buf // a part of batch or of copies: what the transmit queue has not taken yet
+	left     int           // offers until held is dropped
+	patience int
+	touch    bool
+	drop     *releaser
+	copier   *copier // nil where the ports share a domain
+	c        counts
+}
+
+func newDirection(cfg *Config, from, to nic.Device, i int) *direction {
+	in, out := from.Info(), to.Info()
+	d := &direction{
+		rx: from.RxQueue(i), tx: to.TxQueue(i), batch: make([]*packet.Buf, cfg.Batch),
+		patience: max(cfg.Patience, 0), touch: cfg.Touch, drop: newReleaser(in.Pool),
+	}
+	if in.Domain != out.Domain {
+		d.copier = newCopier(out.Pool, cfg.Batch, d.drop)
+		d.drop = newReleaser(out.Pool)
+	}
+	return d
+}
+
+// pass takes one batch all the way, or offers what is held again. It tells whether frames were received,
+// and whether anything moved.
+func (d *direction) pass() (received, moved bool) {
+	if len(d.held) > 0 {
+		return false, d.retry()
+	}
+	n := d.rx.Receive(d.batch)
+	if n == 0 {
+		d.tx.Send(nil) // buffers that have been sent go back to their pools
+		return false, false
+	}
+	frames := d.batch[:n]
+	bytes := size(frames)
+	d.c.rxPackets += uint64(n)
+	d.c.rxBytes += bytes
+	if d.touch {
+		touch(frames)
+	}
+	if d.copier != nil {
+		frames = d.copier.copy(frames)
+		d.c.noBuffer += uint64(n - len(frames))
+		bytes = size(frames)
+	}
+	d.held, d.left = frames, d.patience
+	d.c.heldPackets, d.c.heldBytes = uint64(len(frames)), bytes
+	d.send()
+	return true, true
+}
+
+// retry offers what is held again.
+func (d *direction) retry() bool {
+	d.left--
+	return d.send()
+}
+
+// send offers what is held, drops the rest if patience is at its end, and tells whether any frame went.
+func (d *direction) send() bool {
+	k := d.tx.Send(d.held)
+	if k > 0 {
+		d.left = d.patience
+	}
+	rest := d.held[k:]
+	bytes := size(rest)
+	d.c.txPackets += uint64(k)
+	d.c.txBytes += d.c.heldBytes - bytes
+	if len(rest) > 0 && d.left <= 0 {
+		d.c.txFull += uint64(len(rest))
+		d.drop.free(rest)
+		rest, bytes = nil, 0
+	}
+	d.held = rest
+	d.c.heldPackets, d.c.heldBytes = uint64(len(rest)), bytes
+	return k > 0
+}
+
+// finish sends or drops what is held and gives all buffers back.
+func (d *direction) finish() {
+	for len(d.held) > 0 {
+		d.retry()
+	}
+	d.drop.cache.Flush()
+	if d.copier != nil {
+		d.copier.flush()
+	}
+}
+
+// size returns the bytes of frames.
+func size(frames []*packet.Buf) uint64 {
+	n := uint64(0)
+	for _, b := range frames {
+		s := b.Span()
+		if s&packet.ChainedSpan != 0 {
+			n += uint64(b.TotalLen())
+			continue
+		}
+		n += s.Len()
+	}
+	return n
+}
+
+// touch increments byte 1 of frames, part of the destination address: the least that an application does
+// with a frame's data.
+func touch(frames []*packet.Buf) {
+	for _, b := range frames {
+		if data := b.Bytes(); len(data) > 1 {
+			data[1]++
+		}
+	}
+}

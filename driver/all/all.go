@@ -1,0 +1,8 @@
+// Package all makes every driver and every bus known to nic.Open; programs import it for its effect.
+package all
+
+import (
+	_ "glassnic/bus/pci" // the addresses of PCI devices
+	_ "glassnic/bus/shm" // shm:DIR/pN, models in another process
+	_ "glassnic/driver/ixgbe"
+)

@@ -1,0 +1,113 @@
+package ixgbe
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net"
+
+	chip "glassnic/chip/ixgbe"
+	"glassnic/nic"
+)
+
+// mtaSize is the number of registers of the multicast table, of 32 bits each (8.2.3.7.7).
+const mtaSize = 128
+
+// initMAC reads the port's address, which the card took from its EEPROM (4.6.3, 8.2.3.7.9). A card
+// without one gets one that is locally administered.
+func (d *Device) initMAC(context.Context) error {
+	lo, hi := d.regs.Read32(chip.RAL(0)), d.regs.Read32(chip.RAH(0))
+	mac := net.HardwareAddr{byte(lo), byte(lo >> 8), byte(lo >> 16), byte(lo >> 24), byte(hi), byte(hi >> 8)}
+	if unicast(mac) != nil {
+		_, _ = rand.Read(mac) // never fails
+		mac[0] = mac[0]&^1 | 2
+	}
+	d.setMAC(mac)
+	return nil
+}
+
+func unicast(mac net.HardwareAddr) error {
+	if len(mac) != 6 || mac[0]&1 != 0 || string(mac) == "\x00\x00\x00\x00\x00\x00" {
+		return errors.New("want 6 bytes of a unicast address")
+	}
+	return nil
+}
+
+func (d *Device) setMAC(mac net.HardwareAddr) {
+	d.mac = append(net.HardwareAddr(nil), mac...)
+	d.regs.Write32(chip.RAL(0), uint32(mac[0])|uint32(mac[1])<<8|uint32(mac[2])<<16|uint32(mac[3])<<24)
+	d.regs.Write32(chip.RAH(0), uint32(mac[4])|uint32(mac[5])<<8|chip.RahAV)
+}
+
+// SetMAC implements nic.MACSetter: the address lasts until Close.
+func (d *Device) SetMAC(mac net.HardwareAddr) error {
+	if err := unicast(mac); err != nil {
+		return d.fail("set MAC address", "%v: %w", mac, err)
+	}
+	return d.change("set MAC address", func() { d.setMAC(mac) })
+}
+
+// change alters settings of an open port.
+func (d *Device) change(step string, f func()) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return d.fail(step, "%w", nic.ErrClosed)
+	}
+	f()
+	return nil
+}
+
+// initFilters accepts broadcasts and what the settings ask for (4.6.7, 8.2.3.7.1).
+func (d *Device) initFilters() {
+	for i := range mtaSize {
+		d.regs.Write32(chip.MTA(i), 0)
+	}
+	v := chip.FctrlBAM
+	if d.cfg.Promiscuous {
+		v |= chip.FctrlUPE | chip.FctrlMPE
+	}
+	d.regs.Write32(chip.FCTRL, v)
+}
+
+// SetPromiscuous implements nic.Device: frames for every address, unicast and multicast.
+func (d *Device) SetPromiscuous(on bool) error {
+	return d.change("set promiscuous", func() { d.setFCTRL(chip.FctrlUPE|chip.FctrlMPE, on) })
+}
+
+// SetAllMulticast implements nic.Multicaster.
+func (d *Device) SetAllMulticast(on bool) error {
+	return d.change("set all multicast", func() { d.setFCTRL(chip.FctrlMPE, on) })
+}
+
+func (d *Device) setFCTRL(bits uint32, on bool) {
+	if on {
+		d.regs.Set(chip.FCTRL, bits)
+		return
+	}
+	d.regs.Clear(chip.FCTRL, bits)
+}
+
+// SetMulticast implements nic.Multicaster. The card looks 12 bits of the address up in a table of
+// 4096 bits (7.1.1.2, 8.2.3.7.6, MCSTCTRL.MO = 0: bits 47:36).
+func (d *Device) SetMulticast(addrs []net.HardwareAddr) error {
+	const step = "set multicast"
+	var mta [mtaSize]uint32
+	for _, a := range addrs {
+		if len(a) != 6 || a[0]&1 == 0 {
+			return d.fail(step, "%v: want 6 bytes of a multicast address", a)
+		}
+		h := uint32(a[4])>>4 | uint32(a[5])<<4
+		mta[h>>5] |= 1 << (h & 31)
+	}
+	return d.change(step, func() {
+		for i, v := range mta {
+			d.regs.Write32(chip.MTA(i), v)
+		}
+		v := uint32(0)
+		if len(addrs) > 0 {
+			v = chip.McstctrlMFE
+		}
+		d.regs.Write32(chip.MCSTCTRL, v)
+	})
+}

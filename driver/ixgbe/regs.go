@@ -1,0 +1,39 @@
+package ixgbe
+
+import (
+	"context"
+
+	"glassnic/chip"
+	facts "glassnic/chip/ixgbe"
+	"glassnic/nic"
+)
+
+// Registers implements nic.Registers. Registers that a read changes (statistics, causes, semaphores)
+// are left out, and so are write-only ones.
+func (d *Device) Registers() ([]nic.Register, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil, d.fail("read registers", "%w", nic.ErrClosed)
+	}
+	if d.gone() {
+		return nil, d.late(context.Background(), "read registers", "")
+	}
+	var all []nic.Register
+	for r := range facts.Registers {
+		row := &facts.Registers[r]
+		if row.Access == chip.RC || row.Access == chip.RCW || row.Access == chip.WO || row.Offset == facts.SWSM {
+			continue
+		}
+		for i := range row.Len() {
+			off := row.Offset + uint32(i)*row.Stride
+			v := d.regs.Read32(off)
+			reg := nic.Register{Name: row.Label(i), Offset: off, Value: v, Section: row.Section, Doc: row.Doc}
+			for _, f := range row.Fields {
+				reg.Fields = append(reg.Fields, nic.Field{Name: f.Name, Value: f.Value(v), Doc: f.Doc})
+			}
+			all = append(all, reg)
+		}
+	}
+	return all, nil
+}

@@ -1,0 +1,58 @@
+package textbook
+
+import (
+	"fmt"
+	"sync/atomic"
+	"unsafe"
+
+	"glassnic/bus/dma"
+)
+
+// descriptor is an entry of either ring, two little-endian words (7.1.6, 7.2.3.2.4). The driver writes
+// an address and a command; the card overwrites them with what came of it.
+type descriptor struct{ word0, word1 uint64 }
+
+// done reads word 1, which the card writes last. What the card wrote before is visible after it.
+func (d *descriptor) done() uint64 { return atomic.LoadUint64(&d.word1) }
+
+// asRing views DMA memory as descriptors.
+func asRing(m dma.Memory) []descriptor {
+	return unsafe.Slice((*descriptor)(unsafe.Pointer(unsafe.SliceData(m.Bytes))), uintptr(len(m.Bytes))/unsafe.Sizeof(descriptor{}))
+}
+
+// metadata is the distance in bytes from a buffer's start to its frame.
+const metadata = 64
+
+// Buf is a buffer: 64 bytes of metadata, and right behind them the frame. It lies in the memory that
+// the card reaches: a card that writes beyond the buffer before destroys it.
+type Buf struct {
+	iova uint64 // where the card finds the frame
+	pool *pool
+	size uint32 // bytes of the frame
+	_    [metadata - 20]byte
+}
+
+var _ [metadata]struct{} = [unsafe.Sizeof(Buf{})]struct{}{}
+
+// newBuf makes a buffer of a piece of DMA memory, of which the pool keeps hold.
+func newBuf(p *pool, m dma.Memory) *Buf {
+	b := (*Buf)(unsafe.Pointer(unsafe.SliceData(m.Bytes)))
+	b.pool = p
+	b.iova = m.IOVA + metadata
+	return b
+}
+
+// Bytes returns the frame. The slice is valid as long as the buffer is the caller's.
+func (b *Buf) Bytes() []byte {
+	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(b), metadata)), b.size)
+}
+
+// SetBytes copies a frame into the buffer.
+func (b *Buf) SetBytes(frame []byte) error {
+	if len(frame) > b.pool.room {
+		return fmt.Errorf("textbook: a frame of %d bytes: want at most %d", len(frame), b.pool.room)
+	}
+	b.size = uint32(len(frame))
+	copy(b.Bytes(), frame)
+	return nil
+}

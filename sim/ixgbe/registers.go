@@ -1,0 +1,144 @@
+package ixgbe
+
+import (
+	"fmt"
+
+	chiptype "glassnic/chip"
+	chip "glassnic/chip/ixgbe"
+)
+
+// Event is one trapped register access.
+type Event struct {
+	Write bool
+	Off   uint32 // byte offset in BAR0
+	Value uint32 // written, or returned by the read
+}
+
+// String names the register as the datasheet does, such as "write RDT[0] 0x1ff".
+func (e Event) String() string {
+	verb := "read"
+	if e.Write {
+		verb = "write"
+	}
+	name := fmt.Sprintf("%#05x", e.Off)
+	if r, i := chip.Registers.Find(e.Off); r != nil {
+		name = r.Label(i)
+	}
+	return fmt.Sprintf("%s %s %#x", verb, name, e.Value)
+}
+
+// Read32 implements mmio.Hook: a register read that the card sees.
+func (c *Card) Read32(off uint32) uint32 {
+	c.tick()
+	v := c.read(off &^ 3 % chip.BARSize)
+	if c.cfg.Trace != nil {
+		c.cfg.Trace(Event{Off: off, Value: v})
+	}
+	return v
+}
+
+// Write32 implements mmio.Hook: a register write that the card sees.
+func (c *Card) Write32(off, v uint32) {
+	c.write(off&^3%chip.BARSize, v)
+	if c.cfg.Trace != nil {
+		c.cfg.Trace(Event{Write: true, Off: off, Value: v})
+	}
+}
+
+func (c *Card) read(off uint32) uint32 {
+	f := Faults(c.faults.Load())
+	if f&Pulled != 0 {
+		return ^uint32(0)
+	}
+	row := rows()[off/4]
+	if !row.known {
+		return 0
+	}
+	if v, ok := c.stats.read(off); ok {
+		return v
+	}
+	v := c.get(off)
+	switch off {
+	case chip.SWSM:
+		c.put(off, v|chip.SwsmSMBI) // taken by whoever reads it clear (8.2.3.4.14)
+		return v
+	case chip.EICR:
+		c.put(off, 0)
+		return v
+	}
+	if i, tx, at, ok := queueRegister(off); ok && at == atCtl {
+		if c.dirty {
+			c.refresh()
+		}
+		if tx {
+			return c.txq[i].echo(v)
+		}
+		return c.rxq[i].echo(v)
+	}
+	switch row.access {
+	case chiptype.WO:
+		return 0
+	case chiptype.RC, chiptype.RCW:
+		c.put(off, 0)
+	}
+	return v
+}
+
+func (c *Card) write(off, v uint32) {
+	if Faults(c.faults.Load())&Pulled != 0 {
+		return
+	}
+	row := rows()[off/4]
+	if !row.known {
+		return
+	}
+	old := c.get(off)
+	switch off { // rules that an access mode cannot say (8.2.3.5.1–5)
+	case chip.EICR:
+		c.put(off, old&^v)
+		return
+	case chip.EICS:
+		c.put(chip.EICR, c.get(chip.EICR)|v)
+		return
+	case chip.EIMS:
+		c.put(off, old|v)
+		return
+	case chip.EIMC:
+		c.put(chip.EIMS, c.get(chip.EIMS)&^v)
+		return
+	}
+	switch row.access {
+	case chiptype.RO, chiptype.RC:
+		return
+	case chiptype.RW1C:
+		v = old &^ v
+	case chiptype.RW1S:
+		v |= old
+	}
+	switch off {
+	case chip.EEC: // the card's own bits stay (8.2.3.2.1)
+		const own = chip.EecARD | chip.EecEEPRES | chip.EecEEGNT
+		v = v&^own | old&own
+		if v&chip.EecEEREQ != 0 {
+			v |= chip.EecEEGNT
+		} else {
+			v &^= chip.EecEEGNT
+		}
+	case chip.RDRXCTL:
+		v = v&^chip.RdrxctlDMAIDONE | old&chip.RdrxctlDMAIDONE
+	}
+	c.put(off, v)
+	c.dirty = true
+	switch off {
+	case chip.CTRL:
+		c.control()
+	case chip.AUTOC:
+		c.autoc()
+	case chip.EERD:
+		c.readEEPROM()
+	}
+	if _, _, at, ok := queueRegister(off); ok && at == atTail && c.cfg.Eager {
+		c.move(batch)
+		c.stats.snapshot()
+	}
+}

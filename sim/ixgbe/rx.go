@@ -1,0 +1,322 @@
+package ixgbe
+
+import (
+	chip "glassnic/chip/ixgbe"
+	"glassnic/sim/wire"
+)
+
+// rxQueue is one receive ring (7.1.9).
+type rxQueue struct {
+	queue
+	bufSize  int  // SRRCTL.BSIZEPACKET in bytes
+	drop     bool // SRRCTL.DROP_EN
+	advanced bool // SRRCTL.DESCTYPE is not legacy
+	cut      bool // a frame that another process began lacks its EOP
+}
+
+func (q *rxQueue) init(c *Card, i int) {
+	q.index, q.regs, q.base = i, c.regs, chip.RDBAL(i)/4
+	q.journal = asJournal(c.regs, journalRx+uint32(i)*64)
+}
+
+// load takes over the queue's settings.
+func (q *rxQueue) load(c *Card) {
+	if q.watch(c.hs.reset == 0 && Faults(c.faults.Load())&StuckRxEnable == 0) {
+		q.journal.begin(q.head, none)
+		q.cut = false
+	}
+	v := c.get(chip.SRRCTL(q.index))
+	q.bufSize = int(max(v&chip.SrrctlBSIZEPACKET, 1)) * chip.SrrctlBSIZEPACKETUnit
+	q.drop = v&chip.SrrctlDropEN != 0
+	q.advanced = v&chip.SrrctlDESCTYPE != chip.SrrctlDESCTYPELegacy
+}
+
+// receive moves frames from the wire into the rings: up to budget per running queue.
+func (c *Card) receive(budget int) int {
+	if !c.rxEnabled || !c.link || len(c.rxOn) == 0 {
+		c.spill()
+		return 0
+	}
+	room := uint32(0)
+	for _, i := range c.rxOn {
+		q := &c.rxq[i]
+		q.open(c, c.who.rxRing)
+		room = max(room, q.left)
+	}
+	n := 0
+	limit := budget * len(c.rxOn)
+	for n < limit && c.fifo.len() > 0 {
+		if c.place(c.fifo.front()) == 0 {
+			break
+		}
+		c.fifo.pop()
+		n++
+	}
+	for n < limit && room > 0 && c.fifo.len() == 0 {
+		want := min(limit-n, batch)
+		if !c.lossy {
+			want = min(want, int(room))
+		}
+		got := c.wire.Receive(c.rxBuf[:want])
+		done := c.place(c.rxBuf[:got])
+		n += done
+		// What found no descriptor waits in the card: the wire's memory is lent for one call only.
+		for i := done; i < got; i++ {
+			c.store(&c.rxBuf[i])
+		}
+		if got < want {
+			break
+		}
+		room = 0
+		for _, i := range c.rxOn {
+			room = max(room, c.rxq[i].left)
+		}
+	}
+	if c.lossy && n < limit {
+		c.overrun()
+	}
+	for _, i := range c.rxOn {
+		c.rxq[i].show()
+	}
+	return n
+}
+
+// overrun takes what arrives while no descriptor is free into the packet buffer, and loses the rest
+// (8.2.3.23.4, MPC).
+func (c *Card) overrun() {
+	for {
+		got := c.wire.Receive(c.rxBuf[:])
+		for i := range got {
+			c.store(&c.rxBuf[i])
+		}
+		if got < len(c.rxBuf) {
+			return
+		}
+	}
+}
+
+// spill loses what arrives at a port that does not receive.
+func (c *Card) spill() {
+	if !c.lossy || !c.plugged {
+		return
+	}
+	for {
+		got := c.wire.Receive(c.rxBuf[:])
+		c.stats.total.RxFrames += uint64(got)
+		c.stats.total.RxDisabled += uint64(got)
+		if got < len(c.rxBuf) {
+			return
+		}
+	}
+}
+
+// place writes frames to host memory or drops them by the rules, and returns how many it has dealt
+// with; it stops at a frame that has to wait for a descriptor.
+func (c *Card) place(frames []wire.Frame) int {
+	var t rxTally
+	m := &c.mac
+	q := &c.rxq[0]
+	longest, unicast, promiscuous := m.longest, m.first, m.promiscuous
+	done := len(frames)
+	for i := range frames {
+		f := &frames[i]
+		data := f.Data
+		var errors uint64
+		if f.Bad || len(data) < minFrame || len(data) > longest {
+			var ok bool
+			if errors, ok = c.irregular(f); !ok {
+				continue
+			}
+		}
+		if dst := le64(data) & macMask; dst != unicast && !promiscuous || dst&1 != 0 {
+			if !c.filter(dst, len(data), errors) {
+				continue
+			}
+		}
+		w0, w1 := uint64(0), errors
+		if c.rss.on {
+			if q = c.steer(data, &w0); q == nil {
+				continue
+			}
+		}
+		size := len(data)
+		if q.cut || !m.strip || size > q.bufSize || c.seen&lies != 0 || !q.advanced {
+			switch c.placeSlowly(q, f, w0, errors) {
+			case wait:
+				done = i
+			case refused:
+				continue
+			}
+			if done == i {
+				break
+			}
+		} else {
+			if q.left == 0 {
+				if c.noDescriptor(q) {
+					continue
+				}
+				done = i
+				break
+			}
+			p0, p1 := classify(data)
+			w0 |= p0
+			w1 |= p1 | chip.RxDD | chip.RxEOP | uint64(size)<<chip.RxLenShift
+			d := &q.ring[q.head]
+			addr := d.lo
+			buf := c.space.Flat(addr, size)
+			if buf == nil {
+				if buf = c.rxBuffer(q, addr, size); buf == nil {
+					continue
+				}
+			}
+			copy(buf, data)
+			q.writeBack(d, addr, w0, w1, 0)
+		}
+		t.count(size)
+		if c.stats.perQueue {
+			c.stats.rxQueue(q.set, 1, uint64(size)+fcs)
+		} else {
+			t.queued++
+			t.octets += uint64(size) + fcs
+		}
+	}
+	c.stats.received(&t, c.rxq[0].set)
+	return done
+}
+
+// writeBack hands the descriptor at the head to the driver. The order of the stores is what resume
+// relies on, and that DD comes last is what the driver relies on.
+func (q *rxQueue) writeBack(d *descriptor, addr, w0, w1 uint64, more uint32) {
+	j := q.journal
+	j.addr, j.lo = addr, w0
+	store32(&j.current, q.head)
+	d.lo = w0
+	q.head++
+	if q.head == q.size {
+		q.head = 0
+	}
+	q.left--
+	store32(&j.next, q.head|more)
+	store64(&d.hi, w1)
+}
+
+// noDescriptor decides about a frame that finds no descriptor: lost where DROP_EN is set or the queue
+// cannot get any, else it waits (7.1.2.4).
+func (c *Card) noDescriptor(q *rxQueue) (lost bool) {
+	switch {
+	case !q.on || q.stopped:
+		c.stats.total.RxDisabled++
+	case q.drop:
+		c.stats.total.RxNoDescriptor++
+		c.stats.n[statQPRDC+q.set]++
+	default:
+		return false
+	}
+	c.stats.total.RxFrames++
+	c.stats.n[statTPR]++
+	return true
+}
+
+// rxBuffer finds a buffer where the space is not flat; nil stops the queue, as the fault would.
+func (c *Card) rxBuffer(q *rxQueue, addr uint64, size int) []byte {
+	buf, ok := c.space.At(c.who.rxBuf, addr, size, true)
+	if !ok {
+		q.stopped, q.left = true, 0
+		c.stats.total.RxFrames++
+		c.stats.total.RxFault++
+		c.stats.n[statTPR]++
+		return nil
+	}
+	return buf
+}
+
+type placement uint8
+
+const (
+	placed  placement = iota
+	refused           // and counted
+	wait
+)
+
+// placeSlowly is place for what is rare: several descriptors, a kept CRC, legacy descriptors, lies.
+func (c *Card) placeSlowly(q *rxQueue, f *wire.Frame, hash, errors uint64) placement {
+	if q.left == 0 {
+		if c.noDescriptor(q) {
+			return refused
+		}
+		return wait
+	}
+	if q.cut && !c.endCut(q) {
+		return wait
+	}
+	data := f.Data
+	w0, w1 := classify(data)
+	w0 |= hash
+	if !c.mac.strip {
+		data = c.withFCS(data, f.Bad)
+	}
+	need := uint32((len(data) + q.bufSize - 1) / q.bufSize)
+	if need >= q.size {
+		c.stats.total.RxFrames++
+		c.stats.total.RxNoDescriptor++
+		c.stats.n[statQPRDC+q.set]++
+		return refused
+	}
+	if q.left < need {
+		if c.noDescriptor(q) {
+			return refused
+		}
+		return wait
+	}
+	c.lieBefore(q)
+	for len(data) > 0 {
+		part := data[:min(len(data), q.bufSize)]
+		data = data[len(part):]
+		d := &q.ring[q.head]
+		addr := d.lo
+		buf := c.rxBuffer(q, addr, len(part))
+		if buf == nil {
+			return refused
+		}
+		if c.seen&LieRxEarly == 0 {
+			copy(buf, part)
+		}
+		status := chip.RxDD | w1&^chip.RxErrMask
+		more := partial
+		if len(data) == 0 {
+			status, more = chip.RxDD|chip.RxEOP|w1|errors, 0
+		}
+		size := len(part)
+		status, size = c.lie(q, status, size)
+		if q.advanced {
+			q.writeBack(d, addr, w0, status|uint64(size)<<chip.RxLenShift, more)
+		} else {
+			q.writeBack(d, addr, addr, legacy(status, size), more)
+		}
+	}
+	return placed
+}
+
+// endCut gives a frame that another process left without EOP an end that says it is bad.
+func (c *Card) endCut(q *rxQueue) bool {
+	d := &q.ring[q.head]
+	q.writeBack(d, d.lo, 0, chip.RxDD|chip.RxEOP|chip.RxRXE, 0)
+	q.cut = false
+	return q.left > 0
+}
+
+// legacy is the write-back of a legacy receive descriptor (7.1.5): length, status, errors.
+func legacy(w1 uint64, size int) uint64 {
+	const (
+		legacyDD, legacyEOP = 1 << 0, 1 << 1
+		legacyRXE           = 1 << 0
+	)
+	v := uint64(size) | legacyDD<<32
+	if w1&chip.RxEOP != 0 {
+		v |= legacyEOP << 32
+	}
+	if w1&chip.RxRXE != 0 {
+		v |= legacyRXE << 40
+	}
+	return v
+}
