@@ -39,7 +39,8 @@ type Config struct {
 	Interval time.Duration
 }
 
-// Run forwards until ctx ends, which is no error, and returns the totals. Every receive queue of one
+// Run forwards until ctx ends, which is no error, waits up to a second for each port to send what its
+// queues hold, and returns the totals. Every receive queue of one
 // port is joined with the transmit queue of the same number of the other.
 //
 // Report, if not nil, is called on Run's goroutine once per interval and at the end, so that the
@@ -54,6 +55,8 @@ func Run(ctx context.Context, cfg Config, report func(Report)) (Report, error) {
 	for _, w := range workers {
 		loops = append(loops, w.loop)
 	}
+	beforeA, _ := cfg.A.Stats()
+	beforeB, _ := cfg.B.Stats()
 	m := newMeter(&cfg, workers)
 	tick := func() error {
 		if report != nil {
@@ -62,13 +65,16 @@ func Run(ctx context.Context, cfg Config, report func(Report)) (Report, error) {
 		return errors.Join(gone(cfg.A), gone(cfg.B))
 	}
 	err = worker.Run(ctx, worker.Options{CPUs: cfg.CPUs, Every: cfg.Interval, Tick: tick}, loops...)
+	total := m.total()
 	if report != nil {
 		report(m.interval())
 	}
 	if err != nil {
-		err = fmt.Errorf("forward: %w", err)
+		return total, fmt.Errorf("forward: %w", err)
 	}
-	return m.total(), err
+	worker.Drain(cfg.B, beforeB, total.Directions[0].TxPackets)
+	worker.Drain(cfg.A, beforeA, total.Directions[1].TxPackets)
+	return total, nil
 }
 
 // gone returns the error of a port that has been pulled. Other troubles pass, such as a link that is down.

@@ -4,22 +4,23 @@ package ixgbe
 const (
 	DescSize = 16 // bytes
 
-	RingMultiple = 8       // RDLEN and TDLEN count in 128 bytes (8.2.3.8.3, 8.2.3.9.7)
-	RingMin      = 64      // what Intel's drivers accept at least
-	RingMax      = 4096    // what Intel's drivers accept at most
-	RingAlign    = 128     // of the base address in bytes (7.1.9, 7.2.3.3)
+	RingMultiple = 8       // descriptors: RDLEN and TDLEN are multiples of 128 bytes (8.2.3.8.3, 8.2.3.9.7)
+	RingMin      = 64      // descriptors, as in Intel's drivers; the card's own limit is RingMultiple
+	RingMax      = 8192    // descriptors: lengths are validated up to 128 KiB (8.2.3.8.3, 8.2.3.9.7)
+	RingAlign    = 128     // bytes, of the base address (8.2.3.8.1, 8.2.3.9.5)
 	MaxQueues    = 128     // per direction
 	BARSize      = 0x20000 // of BAR0, bytes
 
-	MinFrame = 64     // with CRC
-	MaxFrame = 0x3F00 // with CRC; 15.5 KiB less what a VLAN tag needs (8.2.3.22.13)
+	MinFrame = 64    // bytes with CRC
+	MaxFrame = 15872 // bytes with CRC: 15.5 KiB (1.3)
+	MaxJumbo = 9728  // bytes with CRC: 9.5 KiB, where Intel's drivers stop
 
 	BufUnit = 1024  // granularity of the receive buffer size (8.2.3.8.7)
 	BufMin  = 1024  // bytes
 	BufMax  = 16384 // bytes
 
-	TxBufMax  = 16384 // bytes of one transmit descriptor in practice; the field has 16 bits
-	TxDescMax = 40    // descriptors of one packet (7.2.1.1)
+	TxBufMax  = 16384 // bytes of one data descriptor, as in Intel's drivers; DTALEN has 16 bits
+	TxDescMax = 40    // descriptors of one packet less WTHRESH, and between two with RS (8.2.3.9.10)
 )
 
 // Receive descriptor as posted (7.1.6.1): word 0 is the packet buffer address, word 1 the header
@@ -113,6 +114,7 @@ func RxHash(w0 uint64) uint32 { return uint32(w0 >> RxHashShift) }
 // Transmit data descriptor word 1 (7.2.3.2.4): word 0 is the buffer address.
 const (
 	TxDTALENMask  uint64 = 0xFFFF // bytes in this buffer
+	TxMACLinkSec  uint64 = 1 << 18
 	TxMACTSTAMP   uint64 = 1 << 19
 	TxDTYPMask    uint64 = 0xF << 20
 	TxDTYPContext uint64 = 2 << 20
@@ -134,19 +136,25 @@ const (
 	TxPaylenMax          = 1<<18 - 1
 )
 
-// Transmit context descriptor (7.2.3.2.3).
+// Transmit context descriptor (7.2.3.2.3), word 0.
 const (
-	// Word 0.
 	TxCtxIPLenShift   = 0 // bytes, 9 bits
 	TxCtxMACLenShift  = 9 // bytes, 7 bits
 	TxCtxVLANShift    = 16
-	TxCtxIPsecSAShift = 32 // 10 bits
+	TxCtxIPsecSAShift = 32 // index of the security association, 10 bits
+)
 
-	// Word 1.
-	TxCtxIPsecLenShift        = 0       // ESP trailer bytes, 9 bits
-	TxCtxESP           uint64 = 1 << 9  // IPsec type: 1 ESP, 0 AH
-	TxCtxEncrypt       uint64 = 1 << 10 // ESP with encryption
-	TxCtxIPv4          uint64 = 1 << 10 << 0
-	TxCtxL4LenShift           = 40 // bytes, 8 bits
-	TxCtxMSSShift             = 48
+// Transmit context descriptor, word 1; with TxDTYPContext, TxDCMDDEXT and the index at TxIDXShift.
+const (
+	TxCtxESPLenShift        = 0 // bytes of the ESP trailer, 9 bits
+	TxCtxSNAP        uint64 = 1 << 9
+	TxCtxIPv4        uint64 = 1 << 10 // else IPv6
+	TxCtxUDP         uint64 = 0 << 11
+	TxCtxTCP         uint64 = 1 << 11
+	TxCtxSCTP        uint64 = 2 << 11
+	TxCtxL4TMask     uint64 = 3 << 11
+	TxCtxESP         uint64 = 1 << 13 // else AH
+	TxCtxEncrypt     uint64 = 1 << 14 // ESP with encryption
+	TxCtxL4LenShift         = 40      // bytes, 8 bits
+	TxCtxMSSShift           = 48      // bytes of payload per segment, 16 bits
 )

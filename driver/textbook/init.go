@@ -27,6 +27,7 @@ type Device struct {
 	NoBuffer uint64 // times that a frame had to wait because the pool was empty
 
 	fn    bus.Function
+	cfg   Config
 	regs  mmio.Region
 	pool  *pool
 	rx    rxRing
@@ -37,46 +38,52 @@ type Device struct {
 // Open starts the card, which belongs to the device afterwards and is closed where there is an error.
 // Frames for every address are received. The link comes up by itself some time later.
 func Open(fn bus.Function, cfg Config) (*Device, error) {
-	d, err := start(fn, cfg)
+	d, err := bringUp(fn, cfg)
 	if err != nil {
-		return nil, fmt.Errorf("textbook %s: %w", fn.Address(), errors.Join(err, fn.Close()))
+		return nil, err
+	}
+	if d.pool, err = newPool(fn.DMA(), d.cfg.Buffers, d.cfg.Stride); err != nil {
+		return nil, d.abandon(err)
+	}
+	for i := range d.rx.ring {
+		buf := d.pool.alloc()
+		d.rx.bufs[i] = buf
+		d.rx.ring[i].word0 = buf.iova
+	}
+	if err := d.startQueues(); err != nil {
+		return nil, d.abandon(err)
 	}
 	return d, nil
 }
 
-func start(fn bus.Function, cfg Config) (*Device, error) {
-	if err := cfg.check(); err != nil {
-		return nil, err
+// bringUp does everything but to put buffers in the receive ring and to start the queues.
+func bringUp(fn bus.Function, cfg Config) (*Device, error) {
+	d := &Device{fn: fn, cfg: cfg}
+	if err := d.cfg.check(); err != nil {
+		return nil, d.abandon(err)
 	}
-	d := &Device{fn: fn}
 	var err error
 	if d.regs, err = fn.BAR(0); err != nil {
-		return nil, err
+		return nil, d.abandon(err)
 	}
 	if d.regs.Size() < chip.BARSize {
-		return nil, fmt.Errorf("%d bytes of registers, want %d: is this an 82599?", d.regs.Size(), chip.BARSize)
+		return nil, d.abandon(fmt.Errorf("%d bytes of registers, want %d: is this an 82599?", d.regs.Size(), chip.BARSize))
 	}
-	if err = d.reset(); err != nil {
-		return nil, err
+	if err := d.reset(); err != nil {
+		return nil, d.abandon(err)
 	}
 	d.initLink()
 	d.initRx()
 	d.initTx()
-	if d.pool, err = newPool(fn.DMA(), cfg.Buffers, cfg.Stride); err == nil {
-		err = d.setUpRings(cfg)
-	}
-	if err == nil {
-		for i := range d.rx.ring {
-			buf := d.pool.alloc()
-			d.rx.bufs[i] = buf
-			d.rx.ring[i].word0 = buf.iova
-		}
-		err = d.startQueues()
-	}
-	if err != nil {
-		return nil, errors.Join(err, d.release())
+	if err := d.setUpRings(); err != nil {
+		return nil, d.abandon(err)
 	}
 	return d, nil
+}
+
+// abandon ends an Open that failed.
+func (d *Device) abandon(err error) error {
+	return fmt.Errorf("textbook %s: %w", d.fn.Address(), errors.Join(err, d.Close()))
 }
 
 func (c *Config) check() error {
@@ -170,7 +177,8 @@ func (d *Device) initTx() {
 }
 
 // setUpRings allocates both rings and tells the card where they are (4.6.7.1, 4.6.8.1).
-func (d *Device) setUpRings(cfg Config) error {
+func (d *Device) setUpRings() error {
+	cfg := d.cfg
 	for range 2 {
 		m, err := d.fn.DMA().Alloc(cfg.Ring*chip.DescSize, chip.RingAlign)
 		if err != nil {
@@ -245,34 +253,34 @@ func (d *Device) LinkUp() bool {
 	return links&chip.LinksUP != 0 && links != ^uint32(0)
 }
 
-// Close stops the card, then gives the memory and the card back. Frames that were not sent yet are
-// lost. The buffers must not be used any more.
-func (d *Device) Close() error {
-	if err := errors.Join(d.release(), d.fn.Close()); err != nil {
-		return fmt.Errorf("textbook %s: close: %w", d.fn.Address(), err)
+// Stop stops all DMA (5.2.5.3.2). Frames that were not sent yet are lost. Ports that send each
+// other's buffers are all stopped before the first is closed.
+func (d *Device) Stop() error {
+	if d.regs.Read32(chip.STATUS) == ^uint32(0) {
+		return nil // a card that was pulled does no DMA either
 	}
+	d.regs.Clear(chip.RXCTRL, chip.RxctrlRXEN)
+	d.regs.Set(chip.CTRL, chip.CtrlGIODIS)
+	if !d.wait(chip.STATUS, chip.StatusGIO, 0) {
+		return fmt.Errorf("textbook %s: stop: STATUS.GIO still set after 1s (datasheet 5.2.5.3.2): the card may still write to memory", d.fn.Address())
+	}
+	d.regs.Clear(chip.RXDCTL(0), chip.RxdctlENABLE)
+	d.regs.Clear(chip.TXDCTL(0), chip.TxdctlENABLE)
 	return nil
 }
 
-// release stops all DMA before the memory goes (5.2.5.3.2, 4.2.1). If the card does not stop, the
-// memory stays allocated, since the card may still write there.
-func (d *Device) release() error {
-	gone := d.regs.Read32(chip.STATUS) == ^uint32(0)
-	if !gone {
-		d.regs.Clear(chip.RXCTRL, chip.RxctrlRXEN)
-		d.regs.Set(chip.CTRL, chip.CtrlGIODIS)
-		if !d.wait(chip.STATUS, chip.StatusGIO, 0) {
-			return errors.New("STATUS.GIO still set after 1s (datasheet 5.2.5.3.2): the card may still write to memory")
+// Close stops the card, then gives the memory and the card back. The buffers must not be used any
+// more. From a card that does not stop no memory is taken away.
+func (d *Device) Close() error {
+	err := d.Stop()
+	if err == nil {
+		if d.pool != nil {
+			d.pool.close()
 		}
-		d.regs.Clear(chip.RXDCTL(0), chip.RxdctlENABLE)
-		d.regs.Clear(chip.TXDCTL(0), chip.TxdctlENABLE)
+		for _, m := range d.rings {
+			d.fn.DMA().Free(m)
+		}
+		d.pool, d.rings = nil, nil
 	}
-	if d.pool != nil {
-		d.pool.close()
-	}
-	for _, m := range d.rings {
-		d.fn.DMA().Free(m)
-	}
-	d.rings = nil
-	return nil
+	return errors.Join(err, d.fn.Close())
 }

@@ -5,7 +5,8 @@ import "encoding/binary"
 // Templates holds the frames of one Spec, prepared so that a new frame costs a few stores. It does
 // not change after New; concurrent use is safe.
 type Templates struct {
-	layout   *layout
+	layout   layout
+	needed   int // bytes up to the end of the tag
 	size     []sizeTemplate
 	flows    uint64
 	port     uint16
@@ -27,7 +28,7 @@ func New(spec Spec) (*Templates, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Templates{layout: l, flows: uint64(s.Flows), port: s.SrcPort, stream: s.Stream}
+	t := &Templates{layout: *l, needed: l.tag + tagLen, flows: uint64(s.Flows), port: s.SrcPort, stream: s.Stream}
 	t.perFrame = s.Seq || s.Flows > 1
 	head := uint64(magic) | uint64(s.Stream)<<32
 	if s.Seq {
@@ -86,7 +87,7 @@ func (t *Templates) Render(dst []byte, seq uint64) int {
 	dst[l.tag+tagVariant] = byte(variant)
 	copy(dst[l.tag+tagLen:], pattern[variant:])
 	if l.checksum != 0 {
-		binary.LittleEndian.PutUint16(dst[l.checksum:], ^fold(sumL4(dst, l)))
+		binary.LittleEndian.PutUint16(dst[l.checksum:], ^fold(sumL4(dst, &l)))
 	}
 	t.stamp(dst, st.sum, seq)
 	return st.bytes
@@ -102,26 +103,24 @@ func (t *Templates) Fill(dst []byte, seq uint64) {
 }
 
 func (t *Templates) stamp(dst []byte, sum, seq uint64) {
-	l := t.layout
-	if len(dst) < l.tag+tagLen {
+	if len(dst) < t.needed {
 		return
 	}
 	le := binary.LittleEndian
-	tag := dst[l.tag : l.tag+tagLen]
-	sum += uint64(tag[tagVariant]) << (8 * tagVariant) * kHead
+	tag := (*[tagLen]byte)(dst[t.layout.tag:])
 	number := seq & t.numbered
-	sum += number * kSeq
-	if l.port != 0 {
+	sum += uint64(tag[tagVariant])<<(8*tagVariant)*kHead + number*kSeq
+	if t.layout.port != 0 {
 		port := t.port
 		if t.flows > 1 {
 			port += uint16(seq % t.flows)
 		}
 		port = port<<8 | port>>8
 		sum += uint64(port) * t.portSum
-		if l.checksum != 0 {
+		if t.layout.checksum != 0 {
 			t.updateChecksum(dst, port, number, mix(sum))
 		}
-		le.PutUint16(dst[l.port:], port)
+		le.PutUint16(dst[t.layout.port:], port)
 	}
 	le.PutUint64(tag[tagSeq:], number)
 	le.PutUint32(tag[tagCheck:], mix(sum))

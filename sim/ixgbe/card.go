@@ -57,6 +57,7 @@ type overruns interface{ Overruns() bool }
 // Faults, Totals and SetBusMaster, which any may call.
 type Card struct {
 	cfg   Config
+	rows  *rows
 	regs  *registerFile
 	mem   []byte
 	space *iommu.Space
@@ -106,6 +107,10 @@ func New(cfg Config) (*Card, error) {
 	if cfg.MAC == [6]byte{} {
 		cfg.MAC = [6]byte{0x02, 0x00, 0x00, 0x82, 0x59, 0x90}
 	}
+	_, model, ok := chip.Lookup(chip.VendorIntel, cfg.Device)
+	if !ok {
+		return nil, fmt.Errorf("sim %s: device %04x is not of the 82599 family", cfg.Name, cfg.Device)
+	}
 	if cfg.Memory == nil {
 		return nil, fmt.Errorf("sim %s: no memory for DMA: set Config.Memory", cfg.Name)
 	}
@@ -115,7 +120,7 @@ func New(cfg Config) (*Card, error) {
 	if cfg.Regs == nil {
 		cfg.Regs = newRegisters()
 	}
-	c := &Card{cfg: cfg, space: cfg.Memory, wire: cfg.Wire, mem: cfg.Regs}
+	c := &Card{cfg: cfg, space: cfg.Memory, wire: cfg.Wire, mem: cfg.Regs, rows: rowsOf(model)}
 	c.regs = asRegisters(cfg.Regs)
 	if c.regs == nil {
 		return nil, fmt.Errorf("sim %s: register memory must be %d bytes, aligned to a page, not %d", cfg.Name, chip.BARSize, len(cfg.Regs))

@@ -22,15 +22,15 @@ var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // headers is where the headers of a frame lie.
 type headers struct {
-	types    uint64 // packet type bits of write-back word 0
-	l3, l4   int    // offsets; l4 is 0 where there is none to look at
-	end      int    // of the L3 payload
-	proto    uint8
-	fragment bool
+	types  uint64 // packet type bits of write-back word 0
+	l3, l4 int    // offsets; l4 is 0 where there is none to look at
+	end    int    // of the L3 payload
+	proto  uint8
 }
 
 // parse finds the headers of a frame of at least 60 bytes (7.1.6.2, packet type).
-func parse(b []byte) (h headers) {
+func (h *headers) parse(b []byte) {
+	*h = headers{}
 	at := 14
 	kind := binary.BigEndian.Uint16(b[12:])
 	if kind == etherVLAN {
@@ -38,69 +38,66 @@ func parse(b []byte) (h headers) {
 	}
 	switch kind {
 	case etherIPv4:
-		return parseIPv4(b, at)
+		h.parseIPv4(b, at)
 	case etherIPv6:
-		return parseIPv6(b, at)
+		h.parseIPv6(b, at)
 	}
-	return h
 }
 
-func parseIPv4(b []byte, at int) (h headers) {
+func (h *headers) parseIPv4(b []byte, at int) {
 	ihl := int(b[at]&15) * 4
 	total := int(binary.BigEndian.Uint16(b[at+2:]))
 	if b[at]>>4 != 4 || ihl < 20 || total < ihl || at+total > len(b) {
-		return h
+		return
 	}
 	h.types, h.l3, h.end = chip.RxPktIPv4, at, at+total
 	if ihl > 20 {
 		h.types |= chip.RxPktIPv4E
 	}
-	if binary.BigEndian.Uint16(b[at+6:])&0x3FFF != 0 {
-		h.fragment = true
-		return h
+	if binary.BigEndian.Uint16(b[at+6:])&0x3FFF == 0 {
+		h.transport(b[at+9], at+ihl)
 	}
-	return h.transport(b[at+9], at+ihl)
 }
 
-func parseIPv6(b []byte, at int) (h headers) {
+func (h *headers) parseIPv6(b []byte, at int) {
 	if len(b) < at+40 || b[at]>>4 != 6 {
-		return h
+		return
 	}
 	end := at + 40 + int(binary.BigEndian.Uint16(b[at+4:]))
 	if end > len(b) {
-		return h
+		return
 	}
 	h.types, h.l3, h.end = chip.RxPktIPv6, at, end
 	next, l4 := b[at+6], at+40
 	for next == 0 || next == 43 || next == 60 { // hop-by-hop, routing, destination options (RFC 8200, 4)
 		h.types |= chip.RxPktIPv6E
 		if l4+8 > end {
-			return h
+			return
 		}
 		next, l4 = b[l4], l4+8+int(b[l4+1])*8
 	}
 	if next == 44 {
 		h.types |= chip.RxPktIPv6E
-		h.fragment = true
-		return h
+		return
 	}
-	return h.transport(next, l4)
+	h.transport(next, l4)
 }
 
-func (h headers) transport(proto uint8, l4 int) headers {
-	h.proto = proto
+// transport notes the L4 header. Fragments have none, not even the first.
+func (h *headers) transport(proto uint8, l4 int) {
+	var kind uint64
 	switch {
 	case proto == protoTCP && h.end-l4 >= 20:
-		h.types |= chip.RxPktTCP
+		kind = chip.RxPktTCP
 	case proto == protoUDP && h.end-l4 >= 8:
-		h.types |= chip.RxPktUDP
+		kind = chip.RxPktUDP
 	case proto == protoSCTP && h.end-l4 >= 12:
-		h.types |= chip.RxPktSCTP
+		kind = chip.RxPktSCTP
 	default:
-		return h
+		return
 	}
-	h.l4 = l4
-	return h
+	h.types |= kind
+	h.l4, h.proto = l4, proto
 }
 
 // classify returns the packet type for write-back word 0 and the checksum status for word 1 (7.1.11).
@@ -108,7 +105,46 @@ func classify(b []byte) (w0, w1 uint64) {
 	if len(b) < minFrame {
 		return 0, 0
 	}
-	h := parse(b)
+	// Most frames are UDP or TCP over IPv4 without tag and options: those need no second look.
+	if binary.LittleEndian.Uint32(b[12:])&0xFFFFFF != 0x45<<16|0x0008 {
+		return classifyAny(b)
+	}
+	end := 14 + int(binary.BigEndian.Uint16(b[16:]))
+	if binary.LittleEndian.Uint16(b[20:])&0xFF3F != 0 || end < 14+20+20 || end > len(b) {
+		return classifyAny(b)
+	}
+	w0, w1 = chip.RxPktIPv4, chip.RxIPCS
+	s, carry := bits.Add64(le64(b[14:]), le64(b[22:]), 0)
+	s, carry = bits.Add64(s, uint64(binary.LittleEndian.Uint32(b[30:])), carry)
+	if fold(s+carry) != 0xFFFF {
+		w1 |= chip.RxIPE
+	}
+	switch b[23] {
+	case protoTCP:
+		w0 |= chip.RxPktTCP
+	case protoUDP:
+		w0 |= chip.RxPktUDP
+		if b[40]|b[41] == 0 {
+			return w0, w1 // no checksum was sent (RFC 768)
+		}
+		w1 |= chip.RxUDPCS
+	default:
+		return classifyAny(b)
+	}
+	w1 |= chip.RxL4I
+	l4 := b[34:end]
+	s, carry = bits.Add64(sum(l4), le64(b[26:]), 0)
+	s, carry = bits.Add64(s, uint64(b[23])<<8+uint64(bits.ReverseBytes16(uint16(len(l4)))), carry)
+	if fold(s+carry) != 0xFFFF {
+		w1 |= chip.RxL4E
+	}
+	return w0, w1
+}
+
+// classifyAny is classify for every frame.
+func classifyAny(b []byte) (w0, w1 uint64) {
+	var h headers
+	h.parse(b)
 	if h.types == 0 {
 		return 0, 0
 	}
@@ -137,7 +173,7 @@ func classify(b []byte) (w0, w1 uint64) {
 		return h.types, w1
 	case protoUDP:
 		if l4[6]|l4[7] == 0 && h.types&chip.RxPktIPv4 != 0 {
-			return h.types, w1 // no checksum was sent (RFC 768)
+			return h.types, w1
 		}
 		w1 |= chip.RxUDPCS
 	}

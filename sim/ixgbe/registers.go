@@ -30,7 +30,7 @@ func (e Event) String() string {
 // Read32 implements mmio.Hook: a register read that the card sees.
 func (c *Card) Read32(off uint32) uint32 {
 	c.tick()
-	v := c.read(off &^ 3 % chip.BARSize)
+	v := c.read(c.canonical(off))
 	if c.cfg.Trace != nil {
 		c.cfg.Trace(Event{Off: off, Value: v})
 	}
@@ -39,10 +39,19 @@ func (c *Card) Read32(off uint32) uint32 {
 
 // Write32 implements mmio.Hook: a register write that the card sees.
 func (c *Card) Write32(off, v uint32) {
-	c.write(off&^3%chip.BARSize, v)
+	c.write(c.canonical(off), v)
 	if c.cfg.Trace != nil {
 		c.cfg.Trace(Event{Write: true, Off: off, Value: v})
 	}
+}
+
+// canonical returns the address under which the table lists a register that has two.
+func (c *Card) canonical(off uint32) uint32 {
+	off = off &^ 3 % chip.BARSize
+	if !c.rows[off/4].known {
+		return chip.Canonical(off) % chip.BARSize
+	}
+	return off
 }
 
 func (c *Card) read(off uint32) uint32 {
@@ -50,7 +59,7 @@ func (c *Card) read(off uint32) uint32 {
 	if f&Pulled != 0 {
 		return ^uint32(0)
 	}
-	row := rows()[off/4]
+	row := &c.rows[off/4]
 	if !row.known {
 		return 0
 	}
@@ -63,7 +72,11 @@ func (c *Card) read(off uint32) uint32 {
 		c.put(off, v|chip.SwsmSMBI) // taken by whoever reads it clear (8.2.3.4.14)
 		return v
 	case chip.EICR:
-		c.put(off, 0)
+		left := uint32(0)
+		if c.get(chip.GPIE)&chip.GpieOCD != 0 {
+			left = v &^ c.get(chip.EIMS)
+		}
+		c.put(off, left)
 		return v
 	}
 	if i, tx, at, ok := queueRegister(off); ok && at == atCtl {
@@ -88,7 +101,7 @@ func (c *Card) write(off, v uint32) {
 	if Faults(c.faults.Load())&Pulled != 0 {
 		return
 	}
-	row := rows()[off/4]
+	row := &c.rows[off/4]
 	if !row.known {
 		return
 	}
@@ -107,9 +120,16 @@ func (c *Card) write(off, v uint32) {
 		c.put(chip.EIMS, c.get(chip.EIMS)&^v)
 		return
 	}
+	i, tx, at, isQueue := queueRegister(off)
 	switch row.access {
 	case chiptype.RO, chiptype.RC:
-		return
+		// Heads can be written while their queue is off (8.2.3.9.8).
+		if c.dirty {
+			c.refresh()
+		}
+		if !isQueue || at != atHead || tx && c.txq[i].on || !tx && c.rxq[i].on {
+			return
+		}
 	case chiptype.RW1C:
 		v = old &^ v
 	case chiptype.RW1S:
@@ -137,7 +157,10 @@ func (c *Card) write(off, v uint32) {
 	case chip.EERD:
 		c.readEEPROM()
 	}
-	if _, _, at, ok := queueRegister(off); ok && at == atTail && c.cfg.Eager {
+	if isQueue && at == atCtl {
+		c.refresh() // an ENABLE that is cleared and set again is a new start
+	}
+	if isQueue && at == atTail && c.cfg.Eager {
 		c.move(batch)
 		c.stats.snapshot()
 	}

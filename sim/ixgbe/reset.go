@@ -62,8 +62,8 @@ func (c *Card) softwareReset(bits uint32) {
 // clearState gives every register its reset value and stops all queues.
 func (c *Card) clearState() {
 	c.unmarkValid()
-	for off, v := range resetValues() {
-		c.put(uint32(off)*4, v)
+	for word := range c.rows {
+		c.put(uint32(word)*4, c.rows[word].reset)
 	}
 	c.loadAddress()
 	c.put(chip.STATUS, c.get(chip.STATUS)|chip.StatusGIO)

@@ -75,7 +75,8 @@ func (r *rssConfig) hash(seed uint32, at int, b []byte) uint32 {
 
 // of returns the RSS type of a frame and its hash; type 0 is a frame without.
 func (r *rssConfig) of(b []byte) (kind uint64, hash uint32) {
-	h := parse(b)
+	var h headers
+	h.parse(b)
 	switch {
 	case h.types&chip.RxPktIPv4 != 0:
 		addrs, ports := b[h.l3+12:h.l3+20], uint32(0)
@@ -115,10 +116,7 @@ func (c *Card) steer(b []byte, w0 *uint64) *rxQueue {
 	q := &c.rxq[0]
 	if len(b) >= minFrame {
 		if kind, hash := c.rss.of(b); kind != 0 {
-			*w0 |= kind
-			if c.rss.fields&0 == 0 {
-				*w0 |= uint64(hash) << chip.RxHashShift
-			}
+			*w0 |= kind | uint64(hash)<<chip.RxHashShift
 			q = &c.rxq[c.rss.reta[hash&127]]
 		}
 	}

@@ -172,7 +172,11 @@ func (c *Card) place(frames []wire.Frame) int {
 			copy(buf, data)
 			q.writeBack(d, addr, w0, w1, 0)
 		}
-		t.count(size)
+		if errors == 0 {
+			t.count(size)
+		} else {
+			c.stats.erred(size)
+		}
 		if c.stats.perQueue {
 			c.stats.rxQueue(q.set, 1, uint64(size)+fcs)
 		} else {

@@ -3,7 +3,6 @@ package ixgbe
 import (
 	"math/bits"
 	"sync"
-	"sync/atomic"
 
 	chip "glassnic/chip/ixgbe"
 )
@@ -74,31 +73,46 @@ type statistics struct {
 	read0    [statCount]uint64 // n at the last read that cleared
 	latch    [statCount]uint64 // n when the low half was read
 	shown    [statCount]uint64 // n as the register file has it
-	rxSet    [queues]uint8
-	txSet    [queues]uint8
-	perQueue bool // receive queues are mapped to more than one set
+	perQueue bool              // receive queues are mapped to more than one set
 	total    Totals
 	public   struct {
 		sync.Mutex
 		Totals
 	}
-	_ atomic.Bool
 }
 
-// place of one counter's register.
+// statRegister is one counter's register, or one half of it.
 type statRegister struct {
-	stat uint16 // 1 + place, 0 for a register that is no counter
-	high bool
-	wide bool // low half of 36 bits
+	off  uint32
+	stat int
+	half half
 }
 
-// statRegisters finds counters by register word.
-var statRegisters = sync.OnceValue(func() *[barWords]statRegister {
-	t := new([barWords]statRegister)
-	one := func(off uint32, stat int) { t[off/4] = statRegister{stat: uint16(1 + stat)} }
-	two := func(low, high uint32, stat int) {
-		t[low/4] = statRegister{stat: uint16(1 + stat), wide: true}
-		t[high/4] = statRegister{stat: uint16(1 + stat), high: true}
+type half uint8
+
+const (
+	whole half = iota
+	low        // of 36 bits
+	high
+)
+
+// statRegisters is every counter that the model keeps; statAt finds them by register word.
+var (
+	statRegisters = sync.OnceValue(listStats)
+	statAt        = sync.OnceValue(func() *[barWords]*statRegister {
+		t := new([barWords]*statRegister)
+		list := statRegisters()
+		for i := range list {
+			t[list[i].off/4] = &list[i]
+		}
+		return t
+	})
+)
+
+func listStats() (list []statRegister) {
+	one := func(off uint32, stat int) { list = append(list, statRegister{off, stat, whole}) }
+	two := func(offLow, offHigh uint32, stat int) {
+		list = append(list, statRegister{offLow, stat, low}, statRegister{offHigh, stat, high})
 	}
 	one(chip.CRCERRS, statCRCERRS)
 	one(chip.RLEC, statRLEC)
@@ -137,22 +151,22 @@ var statRegisters = sync.OnceValue(func() *[barWords]statRegister {
 		one(chip.QPTC(i), statQPTC+i)
 		two(chip.QBTC_L(i), chip.QBTC_H(i), statQBTC+i)
 	}
-	return t
-})
+	return list
+}
 
 // read is a read of a counter that the card sees. Counters stick at their largest value and clear when
-// read; the wide ones clear when the high half is read.
+// read; those of 36 bits clear when the high half is read.
 func (s *statistics) read(off uint32) (uint32, bool) {
-	r := statRegisters()[off/4]
-	if r.stat == 0 {
+	r := statAt()[off/4]
+	if r == nil {
 		return 0, false
 	}
-	i := r.stat - 1
-	switch {
-	case r.wide:
+	i := r.stat
+	switch r.half {
+	case low:
 		s.latch[i] = s.n[i]
 		return uint32(min(s.n[i]-s.read0[i], 1<<36-1)), true
-	case r.high:
+	case high:
 		v := min(s.latch[i]-s.read0[i], 1<<36-1)
 		s.read0[i] = s.latch[i]
 		return uint32(v >> 32), true
@@ -164,13 +178,46 @@ func (s *statistics) read(off uint32) (uint32, bool) {
 
 // publish writes the running totals to the register file, for a driver whose reads nobody sees.
 func (s *statistics) publish(c *Card) {
-	for off, r := range statRegisters() {
-		if r.stat == 0 || s.shown[r.stat-1] == s.n[r.stat-1] {
+	for _, r := range statRegisters() {
+		v := s.n[r.stat]
+		if v == s.shown[r.stat] {
 			continue
 		}
-		_ = off
+		if r.half == high {
+			v = v >> 32 & 0xF
+		}
+		c.put(r.off, uint32(v))
 	}
+	s.shown = s.n
 	s.snapshot()
+}
+
+// resume takes the running totals that another process published.
+func (s *statistics) resume(c *Card) {
+	for _, r := range statRegisters() {
+		v := uint64(c.get(r.off))
+		if r.half == high {
+			v = v << 32
+		}
+		s.n[r.stat] |= v
+	}
+	s.shown = s.n
+}
+
+// clear is a reset of the card. The model's own totals stay.
+func (s *statistics) clear() {
+	s.n, s.read0, s.latch, s.shown = [statCount]uint64{}, [statCount]uint64{}, [statCount]uint64{}, [statCount]uint64{}
+}
+
+// load reads the maps of queues to counter sets (8.2.3.23.66, 8.2.3.23.68): four queues a register.
+func (s *statistics) load(c *Card) {
+	s.perQueue = false
+	for i := range queues {
+		shift := 8 * (i % 4)
+		c.rxq[i].set = int(c.get(chip.RQSMR(i/4))>>shift) & (counterSets - 1)
+		c.txq[i].set = int(c.get(chip.TQSM(i/4))>>shift) & (counterSets - 1)
+		s.perQueue = s.perQueue || c.rxq[i].set != c.rxq[0].set
+	}
 }
 
 func (s *statistics) snapshot() {
@@ -192,4 +239,93 @@ func bucket(size int) int {
 		return 0
 	}
 	return min(bits.Len(uint(size+fcs)>>6), 5)
+}
+
+// rxTally is what one batch of received frames adds.
+type rxTally struct {
+	frames, bytes  uint64
+	queued, octets uint64 // of the only counter set
+	sizes          [8]uint64
+}
+
+func (t *rxTally) count(size int) {
+	t.frames++
+	t.bytes += uint64(size)
+	t.sizes[bucket(size)&7]++
+}
+
+func (s *statistics) received(t *rxTally, set int) {
+	if t.frames|t.queued == 0 {
+		return
+	}
+	octets := t.bytes + fcs*t.frames
+	s.total.RxFrames += t.frames
+	s.total.RxHost += t.frames
+	s.total.RxBytes += t.bytes
+	s.n[statGPRC] += t.frames
+	s.n[statGORC] += octets
+	s.n[statTPR] += t.frames
+	s.n[statTOR] += octets
+	s.n[statRXNFGPC] += t.frames
+	s.n[statRXNFGBC] += octets
+	s.n[statRXDGPC] += t.frames
+	s.n[statRXDGBC] += octets
+	for i := range 6 {
+		s.n[statPRC+i] += t.sizes[i]
+	}
+	s.rxQueue(set, t.queued, t.octets)
+}
+
+// erred counts a frame that FCTRL.SBP stored in spite of its error.
+func (s *statistics) erred(size int) {
+	s.total.RxFrames++
+	s.total.RxHost++
+	s.total.RxBytes += uint64(size)
+	s.n[statTPR]++
+	s.n[statTOR] += uint64(size) + fcs
+}
+
+func (s *statistics) rxQueue(set int, frames, octets uint64) {
+	s.n[statQPRC+set] += frames
+	s.n[statQBRC+set] += octets
+}
+
+// txTally is what one batch of sent frames adds.
+type txTally struct {
+	frames, bytes uint64
+	sizes         [8]uint64
+}
+
+func (t *txTally) count(size int) {
+	t.frames++
+	t.bytes += uint64(size)
+	t.sizes[bucket(size)&7]++
+}
+
+func (s *statistics) sent(t *txTally, set int) {
+	if t.frames == 0 {
+		return
+	}
+	octets := t.bytes + fcs*t.frames
+	s.total.TxSent += t.frames
+	s.total.TxBytes += t.bytes
+	s.n[statGPTC] += t.frames
+	s.n[statGOTC] += octets
+	s.n[statTPT] += t.frames
+	s.n[statTXDGPC] += t.frames
+	s.n[statTXDGBC] += octets
+	for i := range 6 {
+		s.n[statPTC+i] += t.sizes[i]
+	}
+	s.n[statQPTC+set] += t.frames
+	s.n[statQBTC+set] += octets
+}
+
+// groupSent counts a frame to a group address.
+func (s *statistics) groupSent(b []byte) {
+	if len(b) >= 6 && address(b) == broadcast {
+		s.n[statBPTC]++
+	} else {
+		s.n[statMPTC]++
+	}
 }

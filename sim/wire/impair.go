@@ -269,14 +269,16 @@ func (m *Impair) Totals() traffic.Totals {
 // Close sends what still waits to be sent, loses the rest and closes the other End.
 func (m *Impair) Close() error {
 	var err error
-	if m.tx.held != nil {
-		m.tx.waiting = append(m.tx.waiting, *m.tx.held)
-		m.tx.held = nil
+	if !m.pulled() {
+		if m.tx.held != nil {
+			m.tx.waiting = append(m.tx.waiting, *m.tx.held)
+			m.tx.held = nil
+		}
+		if !m.flush() {
+			err = errors.New("wire: impair: closed while the other end took no more frames")
+		}
+		m.down.Store(true)
+		m.pulled()
 	}
-	if !m.flush() {
-		err = errors.New("wire: impair: closed while the other end took no more frames")
-	}
-	m.down.Store(true)
-	m.pulled()
 	return errors.Join(err, m.end.Close())
 }

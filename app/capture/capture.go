@@ -1,0 +1,124 @@
+// Package capture writes the frames that a port receives to a capture file.
+package capture
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"glassnic/app/internal/worker"
+	"glassnic/nic"
+	"glassnic/packet"
+)
+
+// Format is a format of capture files.
+type Format string
+
+// The formats, both with times in nanoseconds.
+const (
+	Pcap   Format = "pcap"
+	PcapNG Format = "pcapng"
+)
+
+// MaxSnap is the longest that a frame may be stored, and what a snap length of 0 means; readers of capture
+// files refuse more.
+const MaxSnap = 262144
+
+// Config are the settings of Run. All but Port and Output may be zero.
+type Config struct {
+	Port   nic.Device // the caller opens and closes it
+	Output io.Writer  // a file or a pipe; the caller closes it
+	Format Format     // "": Pcap
+	// SnapLen is how many bytes of a frame are stored at most, up to MaxSnap; 0: MaxSnap.
+	SnapLen int
+	// Count is how many frames are captured; 0: until ctx ends.
+	Count uint64
+	// Batch is the most frames that are received at once, 1 to packet.MaxTake; 0: 256.
+	Batch int
+	// CPUs holds the CPU that the worker is pinned to. None: the kernel chooses.
+	CPUs []int
+	// IdleSleep is how long the worker sleeps at a time when nothing has come for long. 0: it polls on,
+	// and now and then yields its CPU.
+	IdleSleep time.Duration
+	// Interval is the time between two reports, 0: 1 second.
+	Interval time.Duration
+}
+
+// Run captures from all receive queues until Count is reached or ctx ends, which is no error, and returns
+// the totals. Frames get the host's time at which their batch was received.
+//
+// Nothing is dropped here: while Output blocks, nothing is received, and the card counts what it misses
+// (Report.Missed); Run then ends only when Output does not block any more. When Output fails, such as a
+// pipe that its reader has closed, Run ends with that error, and the frames that it did not take are
+// dropped and counted.
+//
+// Report, if not nil, is called on Run's goroutine once per interval and at the end, so that the
+// intervals add up to the totals, which are right also where there is an error.
+func Run(ctx context.Context, cfg Config, report func(Report)) (Report, error) {
+	c, err := cfg.capturer()
+	if err != nil {
+		return Report{Type: "total"}, err
+	}
+	m := &meter{cfg: &cfg, c: c, start: time.Now(), last: time.Now()}
+	tick := func() error {
+		if report != nil {
+			report(m.interval())
+		}
+		if _, err := cfg.Port.Link(); errors.Is(err, nic.ErrGone) {
+			return err
+		}
+		return nil
+	}
+	err = worker.Run(ctx, worker.Options{CPUs: cfg.CPUs, Every: cfg.Interval, Tick: tick}, c.loop)
+	total := m.total()
+	if report != nil {
+		report(m.interval())
+	}
+	if err = errors.Join(err, c.err); err != nil {
+		err = fmt.Errorf("capture: %s: %w", cfg.Port.Info().Address, err)
+	}
+	return total, err
+}
+
+// capturer checks the settings, fills the zero values in and makes the worker.
+func (cfg *Config) capturer() (*capturer, error) {
+	if cfg.Port == nil || cfg.Output == nil {
+		return nil, errors.New("capture: a port and an output are needed")
+	}
+	if cfg.Format == "" {
+		cfg.Format = Pcap
+	}
+	if cfg.SnapLen == 0 {
+		cfg.SnapLen = MaxSnap
+	}
+	if cfg.Batch == 0 {
+		cfg.Batch = 256
+	}
+	if cfg.Interval <= 0 {
+		cfg.Interval = time.Second
+	}
+	info := cfg.Port.Info()
+	switch {
+	case cfg.SnapLen < 1 || cfg.SnapLen > MaxSnap:
+		return nil, fmt.Errorf("capture: snap length of %d bytes: want 1 to %d", cfg.SnapLen, MaxSnap)
+	case cfg.Batch < 1 || cfg.Batch > packet.MaxTake:
+		return nil, fmt.Errorf("capture: batch of %d: want 1 to %d", cfg.Batch, packet.MaxTake)
+	case info.Pool == nil:
+		return nil, fmt.Errorf("capture: %s has no pool", info.Address)
+	}
+	before, _ := cfg.Port.Stats()
+	c := &capturer{
+		port: cfg.Port, missed: before.RxMissed, batch: make([]*packet.Buf, cfg.Batch), count: cfg.Count, snap: cfg.SnapLen,
+		idle: worker.Idle{Sleep: cfg.IdleSleep}, cache: info.Pool.NewCache(), scratch: make([]byte, 0, 64<<10),
+	}
+	for i := range info.RxQueues {
+		c.queues = append(c.queues, cfg.Port.RxQueue(i))
+	}
+	var err error
+	if c.file, err = newFile(cfg.Output, cfg.Format, cfg.SnapLen, info.Address); err != nil {
+		return nil, fmt.Errorf("capture: %w", err)
+	}
+	return c, nil
+}

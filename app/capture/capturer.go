@@ -1,0 +1,101 @@
+package capture
+
+import (
+	"time"
+
+	"glassnic/app/internal/worker"
+	"glassnic/nic"
+	"glassnic/packet"
+)
+
+// counts are what the worker publishes: received = written + failed + buffered.
+type counts struct {
+	received, bytes uint64
+	written         tally
+	failed          uint64
+}
+
+// capturer is the worker.
+type capturer struct {
+	port    nic.Device
+	queues  []nic.RxQueue
+	batch   []*packet.Buf
+	cache   *packet.Cache
+	scratch []byte // for frames of several buffers
+	file    *file
+	count   uint64 // 0: no limit
+	snap    int
+	idle    worker.Idle
+	missed  uint64 // by the card, before Run
+	err     error  // of the output; the loop ends with it
+
+	loops     uint
+	c         counts
+	published worker.Published[counts]
+}
+
+func (c *capturer) loop(stop *worker.Stop) {
+	c.err = c.file.flush() // the header, for readers that wait for it
+	for c.err == nil && !stop.Stopped() && !c.enough() {
+		c.step()
+	}
+	c.cache.Flush()
+	if c.err == nil {
+		now, err := c.port.Stats()
+		if err != nil {
+			now.RxMissed = c.missed
+		}
+		c.err = c.file.finish(now.RxMissed - c.missed)
+	}
+	c.c.written = c.file.written
+	c.c.failed = c.c.received - c.c.written.frames
+	c.published.Put(&c.c)
+}
+
+func (c *capturer) enough() bool { return c.count > 0 && c.c.received >= c.count }
+
+// step takes a batch from each queue.
+func (c *capturer) step() {
+	found := false
+	for _, q := range c.queues {
+		batch := c.batch
+		if c.count > 0 {
+			batch = batch[:min(uint64(len(batch)), c.count-c.c.received)]
+		}
+		if n := q.Receive(batch); n > 0 {
+			found = true
+			c.store(time.Now(), batch[:n])
+		}
+	}
+	if found {
+		c.idle.Busy()
+	} else if c.idle.Poll() && c.err == nil {
+		c.err = c.file.flush() // a lull: let whoever reads along see what there is
+	}
+	c.c.written = c.file.written
+	if c.loops++; c.loops%worker.PublishEvery == 0 && !c.published.Offer(&c.c) {
+		c.loops--
+	}
+}
+
+// store writes frames until the output fails, and frees all.
+func (c *capturer) store(at time.Time, frames []*packet.Buf) {
+	pool := c.cache.Pool().ID()
+	for i, b := range frames {
+		data := b.Bytes()
+		if b.Flags()&packet.Chained != 0 {
+			c.scratch = b.AppendTo(c.scratch[:0])
+			data = c.scratch
+		}
+		c.c.received++
+		c.c.bytes += uint64(len(data))
+		if c.err == nil {
+			c.err = c.file.add(at, data[:min(len(data), c.snap)], len(data))
+		}
+		if b.PoolID() == pool && b.Flags()&packet.Chained == 0 {
+			c.cache.Put(frames[i : i+1])
+		} else {
+			packet.Free(frames[i : i+1])
+		}
+	}
+}

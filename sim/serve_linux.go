@@ -1,0 +1,245 @@
+package sim
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	facts "glassnic/chip/ixgbe"
+	"glassnic/sim/iommu"
+	"glassnic/sim/ixgbe"
+	"glassnic/sim/wire"
+)
+
+// Server is a set of polled cards for drivers in other processes, reached by the address
+// shm:DIR/pN. Package bus/shm says what lies in the directory.
+//
+// The files are the cards: a server that is started again on the directory of one that was killed goes
+// on where that left off, and the drivers do not notice more than a pause.
+type Server struct {
+	dir   string
+	lock  *os.File
+	mem   []byte
+	space *iommu.Space
+	ports []*ServedPort
+	start time.Time
+}
+
+// ServedPort is one card of a Server.
+type ServedPort struct {
+	Card *ixgbe.Card
+	Wire wire.End
+
+	file   *os.File // resource0
+	regs   []byte
+	driver bool // a driver had the port when we last looked
+}
+
+const (
+	// DefaultMemory is the size of DIR/dma in bytes: enough for a few drivers with large rings.
+	DefaultMemory = 256 << 20
+	// lookEvery is how often the server looks whether drivers are still there.
+	lookEvery = 10 * time.Millisecond
+)
+
+// NewServer publishes one card for each wire in dir, which is made if need be; tmpfs, such as below
+// /dev/shm, serves best. memory is the size of DIR/dma in bytes, 0 for DefaultMemory; an existing file
+// keeps its size. The server owns the wires.
+func NewServer(dir string, memory int, wires []wire.End) (s *Server, err error) {
+	s = &Server{dir: dir, start: time.Now()}
+	defer func() {
+		if err != nil {
+			err = errors.Join(fmt.Errorf("serve %s: %w", dir, err), s.Close())
+			s = nil
+		}
+	}()
+	for _, end := range wires {
+		s.ports = append(s.ports, &ServedPort{Wire: end})
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return s, err
+	}
+	s.lock, err = os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return s, err
+	}
+	if err := unix.Flock(int(s.lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		return s, fmt.Errorf("another server has the directory: stop it or choose another: %w", err)
+	}
+	if memory == 0 {
+		memory = DefaultMemory
+	}
+	f, mem, err := mapFile(filepath.Join(dir, "dma"), max(memory, 2*iommu.Bottom), true)
+	if err != nil {
+		return s, err
+	}
+	f.Close()
+	s.mem, s.space = mem, iommu.NewFlat(mem)
+	for i, p := range s.ports {
+		if err := s.publish(i, p); err != nil {
+			return s, fmt.Errorf("p%d: %w", i, err)
+		}
+	}
+	return s, nil
+}
+
+// publish makes the files of a port and its card, which goes on with what its registers say if a
+// driver is waiting for it.
+func (s *Server) publish(i int, p *ServedPort) error {
+	dir := filepath.Join(s.dir, fmt.Sprintf("p%d", i))
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	cfg := ixgbe.Config{
+		Name: dir, Memory: s.space, Wire: p.Wire, MAC: [6]byte{0x02, 0x00, 0x00, 0x82, 0x59, byte(0x90 + i)},
+		Clock: func() time.Duration { return time.Since(s.start) },
+	}
+	if err := writeID(filepath.Join(dir, "config"), 0x10fb); err != nil {
+		return err
+	}
+	var err error
+	if p.file, p.regs, err = mapFile(filepath.Join(dir, "resource0"), facts.BARSize, false); err != nil {
+		return err
+	}
+	p.driver, err = p.locked()
+	if err != nil {
+		return err
+	}
+	cfg.Regs, cfg.Resume = p.regs, p.driver
+	p.Card, err = ixgbe.New(cfg)
+	return err
+}
+
+// mapFile maps a file of size bytes, which it makes or enlarges. One that is larger is kept and mapped
+// whole, or refused: files that drivers have mapped must not shrink.
+func mapFile(path string, size int, larger bool) (*os.File, []byte, error) {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|unix.O_CLOEXEC, 0o644)
+	if err != nil {
+		return nil, nil, err
+	}
+	st, err := f.Stat()
+	if err == nil && st.Size() < int64(size) {
+		err = f.Truncate(int64(size))
+	}
+	if err == nil && st.Size() > int64(size) {
+		if !larger {
+			err = fmt.Errorf("%s has %d bytes and should have %d: remove it", path, st.Size(), size)
+		}
+		size = int(st.Size())
+	}
+	if err != nil {
+		f.Close()
+		return nil, nil, err
+	}
+	mem, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if err != nil {
+		f.Close()
+		return nil, nil, fmt.Errorf("map %s: %w", path, err)
+	}
+	return f, mem, nil
+}
+
+// writeID writes the header of a PCI configuration space (PCI Local Bus 3.0, section 6.1).
+func writeID(path string, device uint16) error {
+	b := make([]byte, 64)
+	le := binary.LittleEndian
+	le.PutUint16(b[0x00:], facts.VendorIntel)
+	le.PutUint16(b[0x02:], device)
+	le.PutUint32(b[0x08:], 0x020000<<8|1) // Ethernet controller, revision 1
+	le.PutUint16(b[0x2c:], facts.VendorIntel)
+	return os.WriteFile(path, b, fs.FileMode(0o644))
+}
+
+// locked tells whether a driver has the port. Taking the lock for an instant is how one finds out.
+func (p *ServedPort) locked() (bool, error) {
+	err := unix.Flock(int(p.file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return true, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("lock %s: %w", p.file.Name(), err)
+	}
+	return false, unix.Flock(int(p.file.Fd()), unix.LOCK_UN)
+}
+
+// look resets the card of a driver that has gone, so that nothing is written any more to memory that
+// was its own, as VFIO resets a function whose user goes.
+func (p *ServedPort) look() error {
+	was := p.driver
+	now, err := p.locked()
+	if err != nil {
+		return err
+	}
+	p.driver = now
+	if was && !now {
+		p.Card.Reset()
+	}
+	return nil
+}
+
+// Driver tells whether a driver has the port, as of the last look. It belongs to the goroutine that
+// runs the server.
+func (p *ServedPort) Driver() bool { return p.driver }
+
+// Ports returns the cards in the order of the wires.
+func (s *Server) Ports() []*ServedPort { return s.ports }
+
+// Run polls the cards until ctx ends. tick, if not nil, is called between polls about every second.
+func (s *Server) Run(ctx context.Context, tick func()) error {
+	looked, ticked := time.Now(), time.Now()
+	for idle, round := 0, 0; ctx.Err() == nil; round++ {
+		n := 0
+		for _, p := range s.ports {
+			n += p.Card.Poll(budget)
+		}
+		if n > 0 {
+			idle = 0
+		} else {
+			rest(&idle)
+		}
+		if round%64 != 0 && idle < 2000 {
+			continue
+		}
+		now := time.Now()
+		if now.Sub(looked) >= lookEvery {
+			looked = now
+			for _, p := range s.ports {
+				if err := p.look(); err != nil {
+					return err
+				}
+			}
+		}
+		if tick != nil && now.Sub(ticked) >= time.Second {
+			ticked = now
+			tick()
+		}
+	}
+	return nil
+}
+
+// Close closes the wires and lets the directory go; the files stay.
+func (s *Server) Close() error {
+	var all []error
+	for _, p := range s.ports {
+		if p.Wire != nil {
+			all = append(all, p.Wire.Close())
+		}
+		if p.file != nil {
+			all = append(all, unix.Munmap(p.regs), p.file.Close())
+		}
+	}
+	if s.mem != nil {
+		all = append(all, unix.Munmap(s.mem))
+	}
+	if s.lock != nil {
+		all = append(all, s.lock.Close())
+	}
+	return errors.Join(all...)
+}
