@@ -7,8 +7,9 @@
 // changes its clock, or a neighbour that takes the cache, meets all of them alike.
 //
 // Two modes answer two questions. "inline" steps the cards in the driver's thread and stops the
-// clock meanwhile: it is the driver's own work. "cross" has the cards poll on another CPU: it adds what
-// cache lines cost that go back and forth, as they do between a CPU and a card.
+// clock meanwhile: it is the driver's own work. "cross" has the cards poll on another CPU, reduced to
+// their data path so that they are quicker than any driver: it adds what cache lines cost that go back and
+// forth, as they do between a CPU and a card.
 package bench
 
 import (
@@ -40,8 +41,8 @@ type Options struct {
 }
 
 // Result is what one driver took at one batch size in one mode. Ticks are those of package tsc, per
-// frame; the percentiles are over slices, and a slice's value is the median of its parts of some
-// hundred or thousand frames.
+// frame. Percentiles are over slices; a slice's value is the median of its parts of some hundred or
+// thousand frames.
 type Result struct {
 	Mode     string  `json:"mode"`
 	Batch    int     `json:"batch"`
@@ -51,7 +52,14 @@ type Result struct {
 	TicksP90 float64 `json:"ticks_p90"`
 	Packets  uint64  `json:"packets"` // forwarded while measuring
 	Drops    uint64  `json:"drops"`   // received but not sent, the transmit ring being full
-	Allocs   uint64  `json:"allocs"`  // on the Go heap while measuring
+	Allocs   uint64  `json:"allocs"`  // on the Go heap, of the median slice
+
+	HugePages bool `json:"huge_pages"` // rings and buffers lie in the system's huge pages
+
+	// What the driver took in terms of another that ran along, as the median over rounds: both slices of
+	// a round met the same clock and the same neighbours, nearly. 0 where the other did not run.
+	OfTextbook float64 `json:"of_textbook,omitempty"`
+	OfFloor    float64 `json:"of_floor,omitempty"`
 }
 
 func (o Options) defaults() (Options, error) {
@@ -168,7 +176,7 @@ func compare(ctx context.Context, opt Options, rigs []*rig, mode string, batch i
 		}
 	}
 	results := make([]Result, len(rigs))
-	ticks := make([][]float64, len(rigs))
+	ticks, allocs := make([][]float64, len(rigs)), make([][]float64, len(rigs)) // by driver and round
 	s := newSlice(opt.Slice)
 	runtime.GC()
 	for round := range opt.Rounds {
@@ -180,18 +188,27 @@ func compare(ctx context.Context, opt Options, rigs []*rig, mode string, batch i
 			if err := measure(rigs[i], s, batch); err != nil {
 				return nil, fmt.Errorf("bench: %s, batch %d, %s: %w", mode, batch, rigs[i].name, err)
 			}
-			ticks[i] = append(ticks[i], s.median())
+			ticks[i] = append(ticks[i], s.ticks())
+			allocs[i] = append(allocs[i], float64(s.allocs))
 			results[i].Packets += s.packets
 			results[i].Drops += s.drops
-			results[i].Allocs += s.allocs
 		}
 	}
 	for i, r := range rigs {
 		results[i].Mode, results[i].Batch, results[i].Driver = mode, batch, r.name
-		slices.Sort(ticks[i])
+		results[i].HugePages = r.shared.Huge()
 		results[i].TicksP10 = percentile(ticks[i], 10)
 		results[i].TicksP50 = percentile(ticks[i], 50)
 		results[i].TicksP90 = percentile(ticks[i], 90)
+		results[i].Allocs = uint64(percentile(allocs[i], 50))
+		for k, other := range rigs {
+			switch {
+			case other.name == "textbook" && k != i:
+				results[i].OfTextbook = medianRatio(ticks[i], ticks[k])
+			case other.name == "floor" && k != i:
+				results[i].OfFloor = medianRatio(ticks[i], ticks[k])
+			}
+		}
 	}
 	return results, nil
 }

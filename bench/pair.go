@@ -40,7 +40,8 @@ var kinds = []kind{
 	{"textbook", "the plain way: buffers of 2,048 bytes behind their metadata, a stack as pool, a report for each frame", openTextbook(textbook.Config{})},
 	{"stride", "the same with 2,176 bytes from buffer to buffer", openTextbook(textbook.Config{Stride: 2176})},
 	{"report", "the same with a report for every 32nd frame", openTextbook(textbook.Config{Stride: 2176, ReportEvery: 32})},
-	{"glassnic", "driver/ixgbe: metadata apart and dense, buffers taken and given in bulk", openGlassnic},
+	{"apart", "the same with the metadata side by side in a table", openTextbook(textbook.Config{Stride: 2176, ReportEvery: 32, Apart: true})},
+	{"glassnic", "driver/ixgbe: metadata of half a line, buffers taken and given in bulk", openGlassnic},
 	{"floor", "only the memory accesses that no driver can leave out", openFloor},
 }
 

@@ -22,6 +22,8 @@ const (
 	// supply is how many frames a card gets at a time in mode inline: what the receive ring
 	// holds twice.
 	supply = 256
+	// settlePolls are enough for a card to notice all that a driver did and to move a ring.
+	settlePolls = 100
 	// part is how many frames are timed together in mode cross.
 	part = 4096
 	// memory that each rig reserves, in bytes: two pools of 4,096 buffers, rings, and reserve.
@@ -35,7 +37,9 @@ type rig struct {
 	arena  *dma.Arena
 	cards  [2]*sim.Card
 	ends   [2]*end
-	pair   pair
+	// engines replace the cards in mode cross.
+	engines [2]*engine
+	pair    pair
 }
 
 // newRig opens the driver on two new cards.
@@ -62,6 +66,7 @@ func newRig(ctx context.Context, name string) (_ *rig, err error) {
 		if err != nil {
 			return nil, err
 		}
+		r.engines[i] = &engine{regs: mmio.MapPolled(r.cards[i].Registers()), mem: r.shared.Bytes(), end: r.ends[i]}
 		fns[i] = &function{name: fmt.Sprintf("bench:%d", i), card: r.cards[i], mem: r.arena}
 	}
 	r.pumped(func() { r.pair, err = kind.open(ctx, fns[0], fns[1]) })
@@ -70,12 +75,16 @@ func newRig(ctx context.Context, name string) (_ *rig, err error) {
 
 // pumped calls f while the cards poll on another thread.
 func (r *rig) pumped(f func()) {
-	p, _ := r.startPoller(-1) // only pinning can fail
+	p, _ := startPoller(-1, func() { // only pinning can fail
+		if r.cards[0].Poll(maxBatch)+r.cards[1].Poll(maxBatch) == 0 {
+			runtime.Gosched()
+		}
+	})
 	f()
 	p.end()
 }
 
-// poller polls a rig's cards on a thread of its own.
+// poller calls something over and over on a thread of its own.
 type poller struct {
 	stop   atomic.Bool
 	rounds atomic.Uint64
@@ -83,7 +92,7 @@ type poller struct {
 }
 
 // startPoller starts a poller, pinned if onCPU is not negative.
-func (r *rig) startPoller(onCPU int) (*poller, error) {
+func startPoller(onCPU int, poll func()) (*poller, error) {
 	p := &poller{done: make(chan struct{})}
 	pinned := make(chan error)
 	go func() {
@@ -98,9 +107,7 @@ func (r *rig) startPoller(onCPU int) (*poller, error) {
 		}
 		pinned <- nil
 		for n := uint64(1); !p.stop.Load(); n++ {
-			if r.cards[0].Poll(maxBatch)+r.cards[1].Poll(maxBatch) == 0 && onCPU < 0 {
-				runtime.Gosched()
-			}
+			poll()
 			p.rounds.Store(n)
 		}
 	}()
@@ -110,7 +117,7 @@ func (r *rig) startPoller(onCPU int) (*poller, error) {
 	return p, nil
 }
 
-// pass waits until the cards have been polled once from beginning to end.
+// pass waits for a call that began after pass did to end.
 func (p *poller) pass() {
 	for n := p.rounds.Load(); p.rounds.Load() < n+2; {
 		runtime.Gosched()
@@ -148,7 +155,12 @@ func (r *rig) inline(s *slice, batch int) error {
 	for first := true; first || !s.over(); first = false {
 		for i, c := range r.cards {
 			r.ends[i].left = supply
-			c.Poll(supply)
+			for tries := 0; r.ends[i].left > 0; tries++ {
+				if tries == settlePolls {
+					return fmt.Errorf("card %d has no room for %d of %d frames: %w", i, r.ends[i].left, supply, errStuck)
+				}
+				c.Poll(supply)
+			}
 		}
 		t := tsc.Read()
 		n, d := r.pair.run(batch, len(r.cards)*supply)
@@ -171,7 +183,15 @@ func (r *rig) cross(s *slice, batch, onCPU int) error {
 	for _, e := range r.ends {
 		e.left = 1 << 62
 	}
-	p, err := r.startPoller(onCPU)
+	for _, e := range r.engines {
+		if err := e.takeOver(); err != nil {
+			return err
+		}
+	}
+	p, err := startPoller(onCPU, func() {
+		r.engines[0].pass()
+		r.engines[1].pass()
+	})
 	if err != nil {
 		return err
 	}
@@ -197,7 +217,11 @@ func (r *rig) cross(s *slice, batch, onCPU int) error {
 	p.pass()
 	rest := int(r.counts().supplied-before.supplied) - moved
 	n, d := r.pair.run(batch, rest)
+	p.pass()
 	p.end()
+	for _, e := range r.engines {
+		e.handBack()
+	}
 	for _, e := range r.ends {
 		e.left = 0
 		e.closed.Store(false)
@@ -210,7 +234,7 @@ func (r *rig) cross(s *slice, batch, onCPU int) error {
 
 // settle lets the cards send the rest and holds what came out against what went in.
 func (r *rig) settle(before counts, moved, drops int) error {
-	for range 8 {
+	for range settlePolls {
 		for _, c := range r.cards {
 			c.Poll(maxBatch)
 		}
@@ -230,8 +254,10 @@ type function struct {
 	mem  dma.Allocator
 }
 
-func (f *function) Address() string         { return f.name }
-func (f *function) ID() bus.ID              { return bus.ID{Vendor: 0x8086, Device: f.card.Device(), Class: 0x020000} }
+func (f *function) Address() string { return f.name }
+func (f *function) ID() bus.ID {
+	return bus.ID{Vendor: 0x8086, Device: f.card.Device(), Class: 0x020000}
+}
 func (f *function) NUMANode() int           { return -1 }
 func (f *function) Config() bus.ConfigSpace { return nil }
 func (f *function) DMA() dma.Allocator      { return f.mem }

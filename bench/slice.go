@@ -55,15 +55,23 @@ func (s *slice) add(ticks uint64, packets, drops int) {
 	}
 }
 
-func (s *slice) median() float64 {
-	slices.Sort(s.parts)
-	return percentile(s.parts, 50)
-}
+// ticks is the slice's value: ticks per frame of the median part.
+func (s *slice) ticks() float64 { return percentile(s.parts, 50) }
 
-// percentile is the nearest rank; sorted must not be empty to give more than 0.
-func percentile(sorted []float64, p int) float64 {
-	if len(sorted) == 0 {
+// percentile returns the nearest rank of values, 0 where there are none. It leaves their order alone.
+func percentile(values []float64, p int) float64 {
+	if len(values) == 0 {
 		return 0
 	}
+	sorted := slices.Sorted(slices.Values(values))
 	return sorted[(len(sorted)-1)*p/100]
+}
+
+// medianRatio is the median of a[i]/b[i].
+func medianRatio(a, b []float64) float64 {
+	ratios := make([]float64, len(a))
+	for i := range a {
+		ratios[i] = a[i] / b[i]
+	}
+	return percentile(ratios, 50)
 }

@@ -3,6 +3,7 @@ package bus_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -55,26 +56,27 @@ func FuzzAddress(f *testing.F) {
 func TestOpenFindsScheme(t *testing.T) {
 	want := errors.New("opened")
 	var got string
-	bus.Register("bustest", func(_ context.Context, rest string, opt bus.Options) (bus.Function, error) {
+	scheme := fmt.Sprintf("bustest%d", len(bus.Schemes())) // there is no unregistering
+	bus.Register(scheme, func(_ context.Context, rest string, opt bus.Options) (bus.Function, error) {
 		got = rest
 		if opt.HugePageSize != 1<<30 {
 			t.Errorf("options did not arrive: %+v", opt)
 		}
 		return nil, want
 	})
-	bus.Register("bustest", func(context.Context, string, bus.Options) (bus.Function, error) {
+	bus.Register(scheme, func(context.Context, string, bus.Options) (bus.Function, error) {
 		t.Error("the second opener of a scheme replaced the first")
 		return nil, nil
 	})
-	_, err := bus.Open(context.Background(), "bustest:a:b", bus.Options{HugePageSize: 1 << 30})
+	_, err := bus.Open(context.Background(), scheme+":a:b", bus.Options{HugePageSize: 1 << 30})
 	if !errors.Is(err, want) || got != "a:b" {
 		t.Errorf("opened %q: %v", got, err)
 	}
-	if !slices.Contains(bus.Schemes(), "bustest") {
-		t.Errorf("schemes %v lack bustest", bus.Schemes())
+	if !slices.Contains(bus.Schemes(), scheme) {
+		t.Errorf("schemes %v lack %s", bus.Schemes(), scheme)
 	}
 	_, err = bus.Open(context.Background(), "nosuch:x", bus.Options{})
-	if err == nil || !strings.Contains(err.Error(), "nosuch") || !strings.Contains(err.Error(), "bustest") {
+	if err == nil || !strings.Contains(err.Error(), "nosuch") || !strings.Contains(err.Error(), scheme) {
 		t.Errorf("unknown scheme: %v", err)
 	}
 }

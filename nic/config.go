@@ -20,7 +20,7 @@ type Config struct {
 	// Pool is where received frames are put. Its memory must be in the card's domain. If nil, the
 	// port makes its own with Buffers buffers of Room bytes.
 	Pool    *packet.Pool
-	Buffers int // 0: the rings' and 2048 more for the application
+	Buffers int // 0: what the rings need, and 1024 for the application
 	Room    int // bytes; 0: packet.DefaultRoom
 
 	// Port is the number that received buffers carry.
@@ -37,7 +37,8 @@ type Config struct {
 	// descriptors; nil means the driver's choice.
 	RxThresholds *Thresholds
 	TxThresholds *Thresholds
-	// ReportEvery is how many transmit descriptors share one report of completion, 1 to 64; 0: 32.
+	// ReportEvery is how many transmit descriptors share one report of completion, 1 to 64; 0 means the
+	// driver's choice.
 	ReportEvery int
 
 	// Logger gets the steps of opening and closing at level Debug. Nil logs nothing.
@@ -63,7 +64,6 @@ func (c Config) defaults() (Config, error) {
 	set(&c.RxRing, 512)
 	set(&c.TxRing, 512)
 	set(&c.MTU, 1500)
-	set(&c.ReportEvery, 32)
 	if c.LinkWait == 0 {
 		c.LinkWait = 10 * time.Second
 	}
@@ -77,14 +77,15 @@ func (c Config) defaults() (Config, error) {
 	}{
 		{"receive queues", c.RxQueues, 1, 1024}, {"transmit queues", c.TxQueues, 1, 1024},
 		{"receive ring", c.RxRing, 1, 1 << 16}, {"transmit ring", c.TxRing, 1, 1 << 16},
-		{"MTU", c.MTU, 68, 16000}, {"report every", c.ReportEvery, 1, 64}, {"buffers", c.Buffers, 0, 1 << 23},
+		{"MTU", c.MTU, 68, 16000}, {"report every", c.ReportEvery, 0, 64}, {"buffers", c.Buffers, 0, 1 << 23},
 	} {
 		if v.v < v.low || v.v > v.high {
 			return c, fmt.Errorf("nic: %s %d: want %d to %d", v.name, v.v, v.low, v.high)
 		}
 	}
 	if c.Buffers == 0 {
-		c.Buffers = c.RxQueues*c.RxRing + c.TxQueues*c.TxRing + 2048
+		// Each queue's cache holds up to 512 free buffers.
+		c.Buffers = c.RxQueues*(c.RxRing+512) + c.TxQueues*(c.TxRing+512) + 1024
 	}
 	return c, nil
 }

@@ -15,10 +15,11 @@ type Buf struct {
 	index uint32 // pool number in the upper 8 bits, number within the pool in the lower 24
 }
 
-// more is the part of the metadata that the plain path of a packet does not touch.
+// more is the part of the metadata that the plain path of a packet does not touch. Its pointer lies
+// where that of Buf does, since a garbage collector that scans records takes all for Buf.
 type more struct {
-	next      *Buf
 	timestamp int64 // nanoseconds of the card's clock
+	next      *Buf
 	vlan      uint16
 	_         [14]byte
 }
@@ -32,8 +33,11 @@ const (
 	groupBytes = 2*groupSize*bufSize + 128
 )
 
-// Both records must have the same size for moreDelta to be right.
-var _ [unsafe.Sizeof(more{}) - bufSize]struct{} = [bufSize - unsafe.Sizeof(more{})]struct{}{}
+// Both records must have the same size for moreDelta to be right, and the same place for the pointer.
+var (
+	_ [unsafe.Sizeof(more{}) - bufSize]struct{}                            = [bufSize - unsafe.Sizeof(more{})]struct{}{}
+	_ [unsafe.Offsetof(more{}.next) - unsafe.Offsetof(Buf{}.base)]struct{} = [unsafe.Offsetof(Buf{}.base) - unsafe.Offsetof(more{}.next)]struct{}{}
+)
 
 // Span is where a frame lies in its buffer and what is known of it, in one word that is written at
 // once: offset of the first byte in bits 0–15, length in 16–31, Flags in 32–63.
@@ -79,18 +83,23 @@ func (b *Buf) IOVA() uint64 { return b.iova }
 // PoolID returns the number of the buffer's pool, in the upper 8 bits of the result.
 func (b *Buf) PoolID() uint32 { return b.index &^ (1<<24 - 1) }
 
+// poolFlags returns the number of the buffer's pool where Flags have it.
+func (b *Buf) poolFlags() Flags { return Flags(b.index>>24) << poolShift }
+
 // Bytes returns the frame's bytes in this buffer. The slice is the owner's to change and is valid
 // until ownership goes.
 func (b *Buf) Bytes() []byte {
 	check(b)
-	return unsafe.Slice((*byte)(unsafe.Add(b.base, b.span.Offset())), b.span.Len())
+	s := b.span
+	// An array is cheaper to slice than unsafe.Slice, which looks out for the end of the address space.
+	return (*[1 << 16]byte)(unsafe.Add(b.base, s.Offset()))[:s.Len():s.Len()]
 }
 
 // Len returns the number of bytes of the frame in this buffer; TotalLen counts a whole chain.
 func (b *Buf) Len() int { return int(b.span.Len()) }
 
-// Flags returns the buffer's flags.
-func (b *Buf) Flags() Flags { return b.span.Flags() }
+// Flags returns the buffer's flags without the number of its pool.
+func (b *Buf) Flags() Flags { return b.span.Flags() &^ PoolMask }
 
 // SetFlags sets flags and leaves the others.
 func (b *Buf) SetFlags(f Flags) { b.span |= Span(f) << 32 }
@@ -121,8 +130,24 @@ func (b *Buf) room() []byte {
 // place gives a record of a new pool its buffer.
 func (b *Buf) place(mem []byte, iova uint64, index uint32) {
 	b.base, b.iova, b.index = unsafe.Pointer(unsafe.SliceData(mem)), iova, index
-	b.span = MakeSpan(Headroom, 0, 0)
+	b.span = MakeSpan(Headroom, 0, b.poolFlags())
 }
+
+// Ref is a *Buf where the garbage collector does not look, so that storing one is a plain store: rings and
+// pools hold thousands. The buffer's pool keeps its record.
+type Ref uintptr
+
+// Set makes the Ref refer to b.
+func (r *Ref) Set(b *Buf) { *r = Ref(uintptr(unsafe.Pointer(b))) }
+
+// Buf returns the buffer that was set, nil for the zero Ref.
+func (r *Ref) Buf() *Buf { return *(**Buf)(unsafe.Pointer(r)) }
+
+// Refs views buffers as Refs, for rings.
+func Refs(bufs []*Buf) []Ref { return *(*[]Ref)(unsafe.Pointer(&bufs)) }
+
+// bufs views Refs as buffers.
+func bufs(refs []Ref) []*Buf { return *(*[]*Buf)(unsafe.Pointer(&refs)) }
 
 // records is the memory of a pool's records.
 type records struct {

@@ -1,112 +1,119 @@
 package packet
 
 // MaxTake is the most buffers that one Take hands out.
-const MaxTake = 512
+const MaxTake = 256
 
-// Cache is one owner's stock of free buffers of a pool: a ring's, a worker's. Buffers that it frees
-// last come out first. A Cache is not safe for concurrent use; different caches of a pool are.
+// Cache is one owner's stock of free buffers of a pool: a ring's, a worker's. It has two magazines, so
+// that one who takes and gives by turns changes between them and leaves the store alone. Buffers that
+// were freed last come out first. A Cache is not safe for concurrent use; different caches of a pool are.
 type Cache struct {
-	pool *Pool
-	bufs []*Buf // bufs[:n] are free
-	n    int
+	pool   *Pool
+	loaded magazine
+	spare  magazine // full or empty
 }
 
-// NewCache returns an empty cache of the pool. The owner flushes it at the end.
-func (p *Pool) NewCache() *Cache {
-	return &Cache{pool: p, bufs: make([]*Buf, MaxTake+3*blockSize)}
+// magazine is a block of the store in the hands of one owner: refs[:n] are free buffers.
+type magazine struct {
+	refs  []Ref // a block long; nil where there is no block
+	n     int
+	block uint32
 }
+
+func (m *magazine) full() bool { return m.n == len(m.refs) }
+
+// NewCache returns an empty cache of the pool, which may have up to 500 at a time. The owner flushes it
+// at the end.
+func (p *Pool) NewCache() *Cache { return &Cache{pool: p} }
 
 // Pool returns the pool whose buffers the cache holds.
 func (c *Cache) Pool() *Pool { return c.pool }
 
-// Take hands out up to n buffers, at most MaxTake, fewer where the pool has no more. The slice
-// belongs to the cache: the caller copies what it needs before it calls the cache again. The
-// buffers' spans are what the last owner left.
+// Take hands out up to n buffers: fewer where a magazine ends, none where the pool has no more. The
+// slice belongs to the cache and is valid until the caller uses the cache again. The buffers' spans are
+// what the last owner left.
 func (c *Cache) Take(n int) []*Buf {
-	out := c.Offer(n)
+	if c.loaded.n == 0 && !c.load() {
+		return nil
+	}
+	m := &c.loaded
+	out := bufs(m.refs[max(m.n-n, 0):m.n])
+	m.n -= len(out)
 	checkTake(out)
-	c.n -= len(out)
 	return out
 }
 
-// Offer shows up to n buffers as Take would hand them out, but leaves them in the cache until
-// Accept: for rings that know only afterwards how many they need.
-func (c *Cache) Offer(n int) []*Buf {
-	n = min(n, MaxTake)
-	if c.n < n {
-		c.refill(n)
-		n = min(n, c.n)
+// load replaces an empty magazine by one with buffers. It reports whether there is one.
+func (c *Cache) load() bool {
+	c.loaded, c.spare = c.spare, c.loaded
+	if c.loaded.n > 0 {
+		return true
 	}
-	return c.bufs[c.n-n : c.n]
-}
-
-// Accept takes the first k buffers of what Offer just showed. The slice that Offer returned changes:
-// the caller has copied them.
-func (c *Cache) Accept(offer []*Buf, k int) {
-	checkTake(offer[:k])
-	if k < len(offer) {
-		copy(offer, offer[k:])
+	s := &c.pool.store
+	m, ok := s.pop(&s.full)
+	if !ok {
+		return c.pool.lend(c)
 	}
-	c.n -= k
-}
-
-// refill gets blocks from the store until there are n buffers or no more blocks.
-func (c *Cache) refill(n int) {
-	for c.n < n {
-		if !c.pool.store.take(c.bufs[c.n : c.n+blockSize]) {
-			c.pool.lend(c, n)
-			return
-		}
-		c.n += blockSize
-	}
-}
-
-// lend moves what those without a cache have freed, less than a block, to c.
-func (p *Pool) lend(c *Cache, n int) {
-	if c == &p.shared {
-		return
-	}
-	p.mu.Lock()
-	k := min(n-c.n, p.shared.n)
-	copy(c.bufs[c.n:], p.shared.bufs[p.shared.n-k:p.shared.n])
-	p.shared.n -= k
-	p.mu.Unlock()
-	c.n += k
+	m.n = len(m.refs)
+	s.push(&s.empty, c.loaded)
+	c.loaded = m
+	return true
 }
 
 // Put takes buffers back that are of this pool, each a whole frame of one buffer or a part of a
 // frame that has been taken apart.
 func (c *Cache) Put(bufs []*Buf) {
 	checkPut(bufs)
-	for len(bufs) > 0 {
-		k := copy(c.bufs[c.n:], bufs)
-		c.n += k
-		bufs = bufs[k:]
-		c.spill(2 * blockSize)
+	c.fill(Refs(bufs))
+}
+
+func (c *Cache) fill(refs []Ref) {
+	for len(refs) > 0 {
+		if c.loaded.full() && !c.unload() {
+			return
+		}
+		k := copy(c.loaded.refs[c.loaded.n:], refs)
+		c.loaded.n += k
+		refs = refs[k:]
 	}
 }
 
-// put takes one buffer back.
-func (c *Cache) put(b *Buf) { c.Put([]*Buf{b}) }
-
-// spill gives whole blocks to the store until at most keep buffers are left.
-func (c *Cache) spill(keep int) {
-	for c.n > keep && c.n >= blockSize {
-		c.pool.store.give(c.bufs[c.n-blockSize : c.n])
-		c.n -= blockSize
+// unload replaces a full magazine by one with room. There is one unless buffers were freed twice.
+func (c *Cache) unload() bool {
+	c.loaded, c.spare = c.spare, c.loaded
+	if !c.loaded.full() {
+		return true
 	}
+	s := &c.pool.store
+	s.push(&s.full, c.loaded)
+	var ok bool
+	c.loaded, ok = s.pop(&s.empty)
+	return ok
 }
 
-// settle keeps less than a block, so that the other caches find the rest.
-func (c *Cache) settle() { c.spill(blockSize - 1) }
+// held is the number of buffers in the cache.
+func (c *Cache) held() int { return c.loaded.n + c.spare.n }
+
+// settle puts full magazines back into the store, where the other caches find them.
+func (c *Cache) settle() {
+	s := &c.pool.store
+	for _, m := range []*magazine{&c.loaded, &c.spare} {
+		if m.full() {
+			s.push(&s.full, *m)
+			*m = magazine{}
+		}
+	}
+}
 
 // Flush gives all buffers back to the pool. The cache may be used again.
 func (c *Cache) Flush() {
-	c.spill(0)
+	c.settle()
 	p := c.pool
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.shared.n += copy(p.shared.bufs[p.shared.n:], c.bufs[:c.n])
-	c.n = 0
-	p.shared.settle()
+	for _, m := range []*magazine{&c.loaded, &c.spare} {
+		p.shared.fill(m.refs[:m.n])
+		p.shared.settle()
+		p.store.push(&p.store.empty, *m)
+		*m = magazine{}
+	}
 }

@@ -13,7 +13,7 @@ func (b *Buf) SetOffsetLen(off, n int) bool {
 // Reset makes the buffer an empty frame behind the usual headroom, with no metadata.
 func (b *Buf) Reset() {
 	check(b)
-	b.span = MakeSpan(Headroom, 0, 0)
+	b.span = MakeSpan(Headroom, 0, b.poolFlags())
 }
 
 // SetBytes makes the buffer a frame with a copy of data, behind the usual headroom. It reports

@@ -20,8 +20,8 @@ const (
 	MaxRoom = 16 << 10
 )
 
-// Flags say which of a buffer's metadata hold something. The upper eight bits are the number of the
-// port that received the frame.
+// Flags say which of a buffer's metadata hold something. Bits 16–23 are the number of the buffer's
+// pool, bits 24–31 that of the port that received the frame.
 type Flags uint32
 
 // The flags of a buffer.
@@ -41,6 +41,10 @@ const (
 	L4ChecksumGood
 	L4ChecksumBad
 
+	// PoolMask are the bits of the pool's number.
+	PoolMask Flags = 0xff << poolShift
+
+	poolShift = 16
 	portShift = 24
 )
 

@@ -1,6 +1,7 @@
 package packet
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -11,7 +12,7 @@ import (
 // PoolConfig are the settings of a pool.
 type PoolConfig struct {
 	// Buffers is how many buffers the pool has at least, up to 16 million; it is rounded up to a
-	// multiple of 64. 0 means 4096.
+	// multiple of 32 to 256. 0 means 4096.
 	Buffers int
 	// Room is the number of bytes behind the headroom, from 64 to MaxRoom, rounded up to a multiple of
 	// 64. 0 means DefaultRoom.
@@ -35,6 +36,9 @@ type Pool struct {
 	shared Cache // for those who have no cache of their own
 }
 
+// maxBuffers is what the lower 24 bits of Buf.index number, less the last block.
+const maxBuffers = 1<<24 - 256
+
 // pools finds the pool of a buffer. Number 0 stays free.
 var pools [256]atomic.Pointer[Pool]
 
@@ -48,13 +52,14 @@ func NewPool(mem dma.Allocator, cfg PoolConfig) (*Pool, error) {
 	if cfg.Room == 0 {
 		cfg.Room = DefaultRoom
 	}
-	if cfg.Buffers < 0 || cfg.Buffers > 1<<24-blockSize {
-		return nil, fmt.Errorf("packet: a pool of %d buffers: want 1 to %d", cfg.Buffers, 1<<24-blockSize)
+	if cfg.Buffers < 0 || cfg.Buffers > maxBuffers {
+		return nil, fmt.Errorf("packet: a pool of %d buffers: want 1 to %d", cfg.Buffers, maxBuffers)
 	}
 	if cfg.Room < 64 || cfg.Room > MaxRoom {
 		return nil, fmt.Errorf("packet: buffers of %d bytes: want 64 to %d", cfg.Room, MaxRoom)
 	}
-	p := &Pool{mem: mem, n: (cfg.Buffers + blockSize - 1) / blockSize * blockSize, room: (cfg.Room + 63) &^ 63}
+	block := blockSize(cfg.Buffers)
+	p := &Pool{mem: mem, n: (cfg.Buffers + block - 1) / block * block, room: (cfg.Room + 63) &^ 63}
 	p.stride = stride(p.room)
 	if p.stride > mem.MaxAlloc() {
 		return nil, fmt.Errorf("packet: a buffer of %d bytes does not fit a page of %d: %w", p.stride, mem.MaxAlloc(), dma.ErrNoMemory)
@@ -77,13 +82,13 @@ func NewPool(mem dma.Allocator, cfg PoolConfig) (*Pool, error) {
 		return nil, fmt.Errorf("packet: a pool of %d buffers: %w", p.n, err)
 	}
 	p.checks = newChecks(p.n)
-	p.store.init(p.n / blockSize)
-	for i := 0; i < p.n; i += blockSize {
-		block := p.store.empty.pop(p.store.next)
-		for k := range blockSize {
-			p.store.slots[int(block)*blockSize+k] = p.recs.at(uint32(i + k))
+	p.store.init(p.n/block, block)
+	for i := 0; i < p.n; i += block {
+		m, _ := p.store.pop(&p.store.empty)
+		for k := range m.refs {
+			m.refs[k].Set(p.recs.at(uint32(i + k)))
 		}
-		p.store.full.push(p.store.next, block)
+		p.store.push(&p.store.full, m)
 	}
 	p.shared = *p.NewCache()
 	return p, nil
@@ -126,6 +131,24 @@ func (p *Pool) Room() int { return p.room }
 // ID returns the pool's number, as Buf.PoolID does.
 func (p *Pool) ID() uint32 { return p.id }
 
+// Flags returns the pool's number as all its buffers' Flags have it.
+func (p *Pool) Flags() Flags { return Flags(p.id>>24) << poolShift }
+
+// lend moves what those without a cache have freed, less than a block, to c. It reports whether c holds
+// something then.
+func (p *Pool) lend(c *Cache) bool {
+	if c == &p.shared {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, m := range []*magazine{&p.shared.loaded, &p.shared.spare} {
+		c.fill(m.refs[:m.n])
+		m.n = 0
+	}
+	return c.loaded.n > 0
+}
+
 // Domain returns the domain of the memory that the pool lies in: a card may be given a buffer if its
 // own domain compares equal.
 func (p *Pool) Domain() any { return p.mem.Domain() }
@@ -159,14 +182,17 @@ func Free(batch []*Buf) {
 	for _, b := range batch {
 		for b != nil {
 			next := b.Next()
-			p := b.pool()
-			p.mu.Lock()
-			p.shared.put(b)
-			p.shared.settle()
-			p.mu.Unlock()
+			b.pool().free(b)
 			b = next
 		}
 	}
+}
+
+func (p *Pool) free(b *Buf) {
+	p.mu.Lock()
+	defer p.mu.Unlock() // also where poolcheck panics
+	p.shared.Put([]*Buf{b})
+	p.shared.settle()
 }
 
 // Available returns how many buffers nobody holds: not in a ring, not with a worker, not in a
@@ -174,12 +200,16 @@ func Free(batch []*Buf) {
 func (p *Pool) Available() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.store.len()*blockSize + p.shared.n
+	return p.store.len() + p.shared.held()
 }
 
 // Close gives the memory back. Caches must have been flushed. If buffers are still out, nothing is
-// given back, since somebody may still write there, and the error wraps ErrLeaked.
+// given back, since somebody may still write there, and the error wraps ErrLeaked. A second Close is an
+// error and does nothing.
 func (p *Pool) Close() error {
+	if pools[p.id>>24].Load() != p {
+		return errors.New("packet: close pool: closed already")
+	}
 	if out := p.n - p.Available(); out != 0 {
 		return fmt.Errorf("packet: close pool: %d of %d %w%s", out, p.n, ErrLeaked, p.checks.leaks())
 	}

@@ -2,18 +2,18 @@ package packet
 
 import "sync/atomic"
 
-// blockSize is how many buffers change hands between a cache and the store at once, so that the
-// cost of the two atomic exchanges is shared by 64 packets.
-const blockSize = 64
-
 // store is what all caches of a pool share: blocks of buffers, full ones and empty ones on two
 // stacks. Whoever pops a block owns it until pushing it again. The most recently freed buffers, whose
 // lines are still in some cache, go out first.
+//
+// A locked instruction waits until all earlier stores have reached the cache, a few hundred cycles
+// behind a batch of frames. So blocks are large: up to 256 buffers change hands at once.
 type store struct {
 	full  stack
 	empty stack
 	next  []atomic.Uint32 // by block: the block below it on its stack
-	slots []*Buf          // blockSize to a block
+	slots []Ref           // size to a block
+	size  int             // buffers to a block
 }
 
 // stack is a Treiber stack of block numbers. The upper half of head counts changes, so that a
@@ -23,69 +23,68 @@ type stack struct {
 	_    [56]byte // a cache line of its own
 }
 
-const noBlock = ^uint32(0)
+// spareBlocks are the empty blocks in the hands of caches, two each.
+const spareBlocks = 1000
 
-func (s *stack) push(next []atomic.Uint32, block uint32) {
+// blockSize is the size of the blocks of a pool of n buffers: a power of two, small in small pools, so
+// that caches do not keep all buffers to themselves.
+func blockSize(n int) int {
+	size := 32
+	for size < MaxTake && 16*size < n {
+		size *= 2
+	}
+	return size
+}
+
+// init makes room for n full blocks, all empty.
+func (s *store) init(n, size int) {
+	n += spareBlocks
+	s.size = size
+	s.next = make([]atomic.Uint32, n)
+	s.slots = make([]Ref, n*size)
+	for i := n - 1; i >= 0; i-- {
+		s.push(&s.empty, s.magazine(uint32(i)))
+	}
+}
+
+func (s *store) magazine(block uint32) magazine {
+	i := int(block) * s.size
+	return magazine{refs: s.slots[i : i+s.size : i+s.size], block: block}
+}
+
+// push gives a block to a stack; without a block it does nothing.
+func (s *store) push(to *stack, m magazine) {
+	if m.refs == nil {
+		return
+	}
 	for {
-		h := s.head.Load()
-		next[block].Store(uint32(h))
-		if s.head.CompareAndSwap(h, (h>>32+1)<<32|uint64(block+1)) {
+		h := to.head.Load()
+		s.next[m.block].Store(uint32(h))
+		if to.head.CompareAndSwap(h, (h>>32+1)<<32|uint64(m.block+1)) {
 			return
 		}
 	}
 }
 
-// pop returns noBlock where the stack is empty.
-func (s *stack) pop(next []atomic.Uint32) uint32 {
+// pop takes a block from a stack. It reports whether there was one.
+func (s *store) pop(from *stack) (magazine, bool) {
 	for {
-		h := s.head.Load()
+		h := from.head.Load()
+		if uint32(h) == 0 {
+			return magazine{}, false
+		}
 		block := uint32(h) - 1
-		if block == noBlock {
-			return noBlock
-		}
-		if s.head.CompareAndSwap(h, (h>>32+1)<<32|uint64(next[block].Load())) {
-			return block
+		if from.head.CompareAndSwap(h, (h>>32+1)<<32|uint64(s.next[block].Load())) {
+			return s.magazine(block), true
 		}
 	}
 }
 
-// init makes room for n full blocks, all empty.
-func (s *store) init(n int) {
-	s.next = make([]atomic.Uint32, n)
-	s.slots = make([]*Buf, n*blockSize)
-	for i := range n {
-		s.empty.push(s.next, uint32(n-1-i))
-	}
-}
-
-// take copies one full block into dst, which has room for it. It reports whether there was one.
-func (s *store) take(dst []*Buf) bool {
-	block := s.full.pop(s.next)
-	if block == noBlock {
-		return false
-	}
-	copy(dst[:blockSize], s.slots[int(block)*blockSize:])
-	s.empty.push(s.next, block)
-	return true
-}
-
-// give takes a block of buffers over. There is always an empty block for them: blocks are as many as
-// buffers / blockSize, and these buffers are in none. If not, buffers were freed twice, and the
-// surplus is dropped.
-func (s *store) give(src []*Buf) {
-	block := s.empty.pop(s.next)
-	if block == noBlock {
-		return
-	}
-	copy(s.slots[int(block)*blockSize:], src[:blockSize])
-	s.full.push(s.next, block)
-}
-
-// len counts the full blocks. It is exact while nobody takes or gives.
+// len counts the buffers in full blocks. It is exact while nobody takes or gives.
 func (s *store) len() int {
 	n := 0
-	for b := uint32(s.full.head.Load()) - 1; b != noBlock && n < len(s.next); n++ {
-		b = s.next[b].Load() - 1
+	for b := uint32(s.full.head.Load()); b != 0 && n < len(s.next); n++ {
+		b = s.next[b-1].Load()
 	}
-	return n
+	return n * s.size
 }

@@ -2,26 +2,20 @@ package forward
 
 import "glassnic/packet"
 
-// releaser frees frames into a worker's cache of one pool; those of other pools are freed without one.
-type releaser struct {
-	cache *packet.Cache
-	pool  uint32
-}
-
-func newReleaser(p *packet.Pool) *releaser { return &releaser{cache: p.NewCache(), pool: p.ID()} }
-
-// free frees frames with all their buffers.
-func (r *releaser) free(frames []*packet.Buf) {
+// free frees frames with all their buffers: into a worker's cache where they are of its pool, otherwise
+// without one.
+func free(c *packet.Cache, frames []*packet.Buf) {
+	pool := c.Pool().ID()
 	for len(frames) > 0 {
 		n := 0
-		for n < len(frames) && frames[n].PoolID() == r.pool && frames[n].Flags()&packet.Chained == 0 {
+		for n < len(frames) && frames[n].PoolID() == pool && frames[n].Flags()&packet.Chained == 0 {
 			n++
 		}
 		if n == 0 {
 			packet.Free(frames[:1])
 			n = 1
 		} else {
-			r.cache.Put(frames[:n])
+			c.Put(frames[:n])
 		}
 		frames = frames[n:]
 	}
@@ -29,18 +23,8 @@ func (r *releaser) free(frames []*packet.Buf) {
 
 // copier copies frames into buffers that the other port's card can reach.
 type copier struct {
-	out    *packet.Cache
-	in     *releaser
-	copies []*packet.Buf
-}
-
-func newCopier(out *packet.Pool, batch int, in *releaser) *copier {
-	return &copier{out: out.NewCache(), in: in, copies: make([]*packet.Buf, batch)}
-}
-
-func (c *copier) flush() {
-	c.out.Flush()
-	c.in.cache.Flush()
+	in, out *packet.Cache // of the two ports' pools
+	copies  []*packet.Buf
 }
 
 // copy returns copies of those frames for which there are buffers, in order, and frees all of frames.
@@ -57,7 +41,7 @@ func (c *copier) copy(frames []*packet.Buf) []*packet.Buf {
 		}
 	}
 	c.out.Put(c.copies[n:got])
-	c.in.free(frames)
+	free(c.in, frames)
 	return c.copies[:n]
 }
 

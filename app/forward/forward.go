@@ -115,12 +115,12 @@ func (cfg *Config) workers() ([]*forwarder, error) {
 	}
 	var ws []*forwarder
 	for i := range max(a.RxQueues, b.RxQueues) {
-		w := &forwarder{idle: worker.Idle{Sleep: cfg.IdleSleep}}
+		w := &forwarder{idle: worker.Idle{Sleep: cfg.IdleSleep}, caches: [2]*packet.Cache{a.Pool.NewCache(), b.Pool.NewCache()}}
 		if i < a.RxQueues {
-			w.dirs[0] = newDirection(cfg, cfg.A, cfg.B, i)
+			w.dirs[0] = newDirection(cfg, cfg.A, cfg.B, i, w.caches[0], w.caches[1])
 		}
 		if i < b.RxQueues {
-			w.dirs[1] = newDirection(cfg, cfg.B, cfg.A, i)
+			w.dirs[1] = newDirection(cfg, cfg.B, cfg.A, i, w.caches[1], w.caches[0])
 		}
 		ws = append(ws, w)
 	}

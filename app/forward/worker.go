@@ -9,8 +9,9 @@ import (
 
 // forwarder is one worker: both directions of one queue.
 type forwarder struct {
-	dirs [2]*direction // A to B, B to A; nil where the port has fewer queues
-	idle worker.Idle
+	dirs   [2]*direction    // A to B, B to A; nil where the port has fewer queues
+	caches [2]*packet.Cache // of the ports' pools
+	idle   worker.Idle
 
 	loops     uint
 	counts    [2]counts
@@ -33,10 +34,18 @@ func (w *forwarder) loop(stop *worker.Stop) {
 	for !stop.Stopped() {
 		last = w.step(last)
 	}
+	w.finish()
+}
+
+// finish sends or drops what is held and gives all buffers back.
+func (w *forwarder) finish() {
 	for _, d := range w.dirs {
-		if d != nil {
-			d.finish()
+		for d != nil && len(d.held) > 0 {
+			d.retry()
 		}
+	}
+	for _, c := range w.caches {
+		c.Flush()
 	}
 	w.collect()
 	w.published.Put(&w.counts)
@@ -89,20 +98,20 @@ type direction struct {
 	left     int           // offers until held is dropped
 	patience int
 	touch    bool
-	drop     *releaser
-	copier   *copier // nil where the ports share a domain
+	drop     *packet.Cache // of the pool of what is held
+	copier   *copier       // nil where the ports share a domain
 	c        counts
 }
 
-func newDirection(cfg *Config, from, to nic.Device, i int) *direction {
-	in, out := from.Info(), to.Info()
+// newDirection joins queues i of two ports; in and out are the worker's caches of their pools.
+func newDirection(cfg *Config, from, to nic.Device, i int, in, out *packet.Cache) *direction {
 	d := &direction{
 		rx: from.RxQueue(i), tx: to.TxQueue(i), batch: make([]*packet.Buf, cfg.Batch),
-		patience: max(cfg.Patience, 0), touch: cfg.Touch, drop: newReleaser(in.Pool),
+		patience: max(cfg.Patience, 0), touch: cfg.Touch, drop: in,
 	}
-	if in.Domain != out.Domain {
-		d.copier = newCopier(out.Pool, cfg.Batch, d.drop)
-		d.drop = newReleaser(out.Pool)
+	if from.Info().Domain != to.Info().Domain {
+		d.copier = &copier{in: in, out: out, copies: make([]*packet.Buf, cfg.Batch)}
+		d.drop = out
 	}
 	return d
 }
@@ -154,23 +163,12 @@ func (d *direction) send() bool {
 	d.c.txBytes += d.c.heldBytes - bytes
 	if len(rest) > 0 && d.left <= 0 {
 		d.c.txFull += uint64(len(rest))
-		d.drop.free(rest)
+		free(d.drop, rest)
 		rest, bytes = nil, 0
 	}
 	d.held = rest
 	d.c.heldPackets, d.c.heldBytes = uint64(len(rest)), bytes
 	return k > 0
-}
-
-// finish sends or drops what is held and gives all buffers back.
-func (d *direction) finish() {
-	for len(d.held) > 0 {
-		d.retry()
-	}
-	d.drop.cache.Flush()
-	if d.copier != nil {
-		d.copier.flush()
-	}
 }
 
 // size returns the bytes of frames.

@@ -92,7 +92,7 @@ func (f *function) BAR(n int) (mmio.Region, error) {
 	}
 	// Registers smaller than a page may start within one.
 	off := int(r.Start % uint64(os.Getpagesize()))
-	mem, err := mapBAR(filepath.Join(f.sys.device(addr), "resource"+strconv.Itoa(n)), off+int(r.Size))
+	mem, err := mapBAR(filepath.Join(f.sys.device(addr), "resource"+strconv.Itoa(n)), off, int(r.Size))
 	if err != nil {
 		return mmio.Region{}, explain(addr, step, err)
 	}

@@ -25,13 +25,17 @@ func lockFile(f *os.File) error {
 	}
 }
 
-func mapBAR(path string, size int) ([]byte, error) {
+// mapBAR maps size bytes of a BAR and the off bytes of its first page that lie before it.
+func mapBAR(path string, off, size int) ([]byte, error) {
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	b, err := unix.Mmap(int(f.Fd()), 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+	if st, err := f.Stat(); err != nil || st.Size() < int64(size) {
+		return nil, errors.Join(err, fmt.Errorf("%s is shorter than %d bytes", path, size))
+	}
+	b, err := unix.Mmap(int(f.Fd()), 0, off+size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
 	if err != nil {
 		return nil, fmt.Errorf("mmap %s: %w", path, err)
 	}

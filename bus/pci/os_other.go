@@ -9,7 +9,7 @@ import (
 
 func lockFile(*os.File) error { return errors.ErrUnsupported }
 
-func mapBAR(string, int) ([]byte, error) { return nil, errors.ErrUnsupported }
+func mapBAR(string, int, int) ([]byte, error) { return nil, errors.ErrUnsupported }
 
 func unmapBAR([]byte) error { return nil }
 

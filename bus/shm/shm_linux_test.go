@@ -233,18 +233,29 @@ func TestWaitsForPassingLock(t *testing.T) {
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
 		t.Fatal(err)
 	}
-	opened := make(chan error)
-	go func() {
-		fn, err := bus.Open(context.Background(), "shm:"+dir+"/p0", bus.Options{})
-		if err == nil {
-			err = fn.Close()
-		}
-		opened <- err
-	}()
-	f.Close()
-	if err := <-opened; err != nil {
-		t.Error(err)
+	ctx := &refused{context.Background(), func() { f.Close() }}
+	fn, err := bus.Open(ctx, "shm:"+dir+"/p0", bus.Options{})
+	if err != nil {
+		t.Fatal(err)
 	}
+	fn.Close()
+	if ctx.then != nil {
+		t.Error("the lock was not tried while the model had it")
+	}
+}
+
+// refused is a context that calls then once Open waits, which it does after a refused attempt.
+type refused struct {
+	context.Context
+	then func()
+}
+
+func (r *refused) Done() <-chan struct{} {
+	if r.then != nil {
+		r.then()
+		r.then = nil
+	}
+	return nil
 }
 
 func TestLockLastsUntilMemoryIsFree(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	chip "glassnic/chip/ixgbe"
 )
 
-// drainLimit is how long Close lets the card send what is in its rings.
-const drainLimit = 100 * time.Millisecond
+// drainLimit is how long Close lets the card send what is in its rings. Tests shorten it.
+var drainLimit = 100 * time.Millisecond
 
 // Close implements nic.Device: it stops reception, lets the transmit rings run empty, stops all
 // DMA, and only then gives buffers and memory back.
@@ -20,7 +20,11 @@ func (d *Device) Close() error {
 		return nil
 	}
 	d.closed = true
-	err := d.stop(context.Background())
+	if err := d.stop(context.Background()); err != nil {
+		// The card may still write to the memory, which therefore nobody else gets.
+		return errors.Join(err, d.fn.Close())
+	}
+	var err error
 	for _, q := range d.rx {
 		q.release()
 	}
@@ -38,7 +42,7 @@ func (d *Device) Close() error {
 
 // stop ends all DMA of the card (4.6.7.1.2, 4.6.8.2, 5.2.5.3.2).
 func (d *Device) stop(ctx context.Context) error {
-	if d.regs.Size() == 0 || d.gone() {
+	if !d.begun || d.gone() {
 		return nil // A card that does not answer does no DMA either.
 	}
 	r := d.regs

@@ -54,6 +54,9 @@ func (d *Device) change(step string, f func()) error {
 	if d.closed {
 		return d.fail(step, "%w", nic.ErrClosed)
 	}
+	if d.gone() {
+		return d.late(context.Background(), step, "")
+	}
 	f()
 	return nil
 }
@@ -63,29 +66,35 @@ func (d *Device) initFilters() {
 	for i := range mtaSize {
 		d.regs.Write32(chip.MTA(i), 0)
 	}
-	v := chip.FctrlBAM
-	if d.cfg.Promiscuous {
-		v |= chip.FctrlUPE | chip.FctrlMPE
-	}
-	d.regs.Write32(chip.FCTRL, v)
+	d.promiscuous = d.cfg.Promiscuous
+	d.setFCTRL()
 }
 
 // SetPromiscuous implements nic.Device: frames for every address, unicast and multicast.
 func (d *Device) SetPromiscuous(on bool) error {
-	return d.change("set promiscuous", func() { d.setFCTRL(chip.FctrlUPE|chip.FctrlMPE, on) })
+	return d.change("set promiscuous", func() {
+		d.promiscuous = on
+		d.setFCTRL()
+	})
 }
 
 // SetAllMulticast implements nic.Multicaster.
 func (d *Device) SetAllMulticast(on bool) error {
-	return d.change("set all multicast", func() { d.setFCTRL(chip.FctrlMPE, on) })
+	return d.change("set all multicast", func() {
+		d.allMulticast = on
+		d.setFCTRL()
+	})
 }
 
-func (d *Device) setFCTRL(bits uint32, on bool) {
-	if on {
-		d.regs.Set(chip.FCTRL, bits)
-		return
+func (d *Device) setFCTRL() {
+	v := chip.FctrlBAM
+	if d.promiscuous {
+		v |= chip.FctrlUPE | chip.FctrlMPE
 	}
-	d.regs.Clear(chip.FCTRL, bits)
+	if d.allMulticast {
+		v |= chip.FctrlMPE
+	}
+	d.regs.Write32(chip.FCTRL, v)
 }
 
 // SetMulticast implements nic.Multicaster. The card looks 12 bits of the address up in a table of

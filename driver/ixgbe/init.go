@@ -8,18 +8,21 @@ import (
 )
 
 // How long the steps of the start may take. The datasheet gives no upper bounds; these are a
-// hundred times what cards need.
-const (
+// hundred times what cards need. Tests shorten them.
+var (
 	resetLimit  = time.Second
 	eepromLimit = time.Second
 	dmaLimit    = time.Second
 	queueLimit  = time.Second
 	masterLimit = 100 * time.Millisecond
 	flushLimit  = 10 * time.Millisecond
+	// resetPause is the least time until a card has initialised itself after a reset (4.6.3.2).
+	resetPause = 10 * time.Millisecond
 )
 
 // start brings the card up in the order of section 4.6.3.
 func (d *Device) start(ctx context.Context) error {
+	d.begun = true
 	steps := []struct {
 		name string
 		do   func(context.Context) error
@@ -62,8 +65,7 @@ func (d *Device) reset(ctx context.Context) error {
 	if !d.wait(ctx, resetLimit, func() bool { return r.Read32(chip.CTRL)&chip.CtrlRST == 0 }) {
 		return d.late(ctx, step, "CTRL.RST still set after 1s (datasheet 4.2.1): power-cycle the card, or remove and rescan the PCI device")
 	}
-	// 4.6.3.2: at least 10 ms until the card has initialised itself.
-	time.Sleep(10 * time.Millisecond)
+	time.Sleep(resetPause)
 	// LRST and GIODIS do not clear themselves (8.2.3.1.1).
 	r.Clear(chip.CTRL, chip.CtrlLRST|chip.CtrlGIODIS)
 	r.Write32(chip.EIMC, chip.EimcAll)
@@ -111,7 +113,8 @@ func (d *Device) initRx(context.Context) error {
 	if d.cfg.MTU > 1500 {
 		r.Set(chip.HLREG0, chip.Hlreg0JUMBOEN)
 		// With CRC and one tag; the card adds 4 for the other by itself where a tag is (8.2.3.22.13).
-		r.Write32(chip.MAXFRS, uint32(d.maxFrame()+4)<<chip.MaxfrsMFSShift)
+		const fcs, tag = 4, 4
+		r.Write32(chip.MAXFRS, uint32(d.maxFrame()-tag+fcs)<<chip.MaxfrsMFSShift)
 	} else {
 		r.Clear(chip.HLREG0, chip.Hlreg0JUMBOEN)
 	}

@@ -41,16 +41,19 @@ type Device struct {
 	cfg   nic.Config
 	pool  *packet.Pool
 	own   bool         // pool is the port's own
+	begun bool         // the card was written to
 	rings []dma.Memory // of all queues
 	rx    []*rxQueue
 	tx    []*txQueue
 
-	mu     sync.Mutex // guards the card's settings and what follows
-	mac    net.HardwareAddr
-	stats  counters
-	ledctl uint32 // LEDCTL before anybody set an LED
-	ledSet bool
-	closed bool
+	mu           sync.Mutex // guards the card's settings and what follows
+	mac          net.HardwareAddr
+	promiscuous  bool
+	allMulticast bool
+	stats        counters
+	ledctl       uint32 // LEDCTL before anybody set an LED
+	ledSet       bool
+	closed       bool
 }
 
 // open implements nic.Driver.
@@ -94,10 +97,9 @@ func (d *Device) prepare() error {
 		}
 		room := min(d.pool.Room(), chip.BufMax) / chip.BufUnit * chip.BufUnit
 		q := &rxQueue{
-			ring: ring, bufs: make([]*packet.Buf, len(ring)), cache: d.pool.NewCache(),
-			tail: d.regs.Doorbell(chip.RDT(i)), lag: min(32, len(ring)/4),
-			span: packet.MakeSpan(packet.Headroom, 0, packet.PortFlags(d.cfg.Port)),
-			room: uint64(room), max: d.maxFrame(),
+			ring: ring, stretch: min(rxStretch, ring.size/4), cache: d.pool.NewCache(),
+			tail: d.regs.Doorbell(chip.RDT(i)), room: uint64(room), max: d.maxFrame(),
+			span: packet.MakeSpan(packet.Headroom, 1, packet.PortFlags(d.cfg.Port)|d.pool.Flags()),
 		}
 		d.rx = append(d.rx, q)
 		if !q.post() {
@@ -109,12 +111,12 @@ func (d *Device) prepare() error {
 		if err != nil {
 			return d.fail("transmit ring", "%w", err)
 		}
-		d.tx = append(d.tx, &txQueue{
-			ring: ring, bufs: make([]*packet.Buf, len(ring)), free: len(ring) - 1,
-			report: d.cfg.ReportEvery, marks: make([]int, len(ring)),
-			cache: d.pool.NewCache(), pool: d.pool.ID(), domain: d.fn.DMA().Domain(),
-			tail: d.regs.Doorbell(chip.TDT(i)), max: uint64(d.maxFrame()),
-		})
+		q := &txQueue{
+			ring: ring, stretch: reportEvery(d.cfg), reports: make([]int, ring.size), domain: d.fn.DMA().Domain(),
+			tail: d.regs.Doorbell(chip.TDT(i)), top: uint64(d.maxFrame() - minTx),
+		}
+		q.use(d.pool)
+		d.tx = append(d.tx, q)
 	}
 	return nil
 }
@@ -146,8 +148,8 @@ func check(cfg nic.Config) error {
 				return fmt.Errorf("transmit thresholds %+v: want 0 to 127 and less than the ring (8.2.3.9.10)", *t)
 			}
 		}
-		if t.WriteBack > 0 && cfg.ReportEvery != 1 {
-			return fmt.Errorf("write-back threshold %d with a report every %d descriptors: one of the two must go (7.2.3.5.1)", t.WriteBack, cfg.ReportEvery)
+		if t.WriteBack > 0 && reportEvery(cfg) != 1 {
+			return fmt.Errorf("write-back threshold %d with a report every %d descriptors: one of the two must go (7.2.3.5.1)", t.WriteBack, reportEvery(cfg))
 		}
 	}
 	if cfg.ReportEvery > cfg.TxRing/2 {
@@ -161,6 +163,15 @@ func check(cfg nic.Config) error {
 		return fmt.Errorf("buffers of %d bytes: want %d or more (8.2.3.8.7, SRRCTL.BSIZEPACKET)", room, chip.BufMin)
 	}
 	return nil
+}
+
+// reportEvery is how many transmit descriptors share one report of completion: enough that the report
+// costs little, and not so many that the ring is full before one comes.
+func reportEvery(cfg nic.Config) int {
+	if cfg.ReportEvery > 0 {
+		return cfg.ReportEvery
+	}
+	return min(64, cfg.TxRing/4)
 }
 
 const (
@@ -191,13 +202,13 @@ func (d *Device) preparePool() error {
 }
 
 // ring gets memory for a descriptor ring.
-func (d *Device) ring(n int) ([]desc, error) {
+func (d *Device) ring(n int) (ring, error) {
 	m, err := d.fn.DMA().Alloc(n*chip.DescSize, chip.RingAlign)
 	if err != nil {
-		return nil, err
+		return ring{}, err
 	}
 	d.rings = append(d.rings, m)
-	return descriptors(m), nil
+	return newRing(m), nil
 }
 
 // Info implements nic.Device.
@@ -219,11 +230,11 @@ func (d *Device) RxQueue(i int) nic.RxQueue { return d.rx[i] }
 func (d *Device) TxQueue(i int) nic.TxQueue { return d.tx[i] }
 
 // wait looks at a condition until it holds. It reports false when the limit or the context ends first,
-// or the card is gone.
+// or the card is gone, whose all ones look like any bit that one waits for.
 func (d *Device) wait(ctx context.Context, limit time.Duration, cond func() bool) bool {
 	for end := time.Now().Add(limit); ; {
 		if cond() {
-			return true
+			return !d.gone()
 		}
 		if time.Now().After(end) || ctx.Err() != nil || d.gone() {
 			return false

@@ -2,11 +2,16 @@ package ixgbe
 
 import (
 	"context"
+	"slices"
 
 	"glassnic/chip"
-	facts "glassnic/chip/ixgbe"
 	"glassnic/nic"
 )
+
+// latches are registers of which a read changes something that their access mode does not tell: EICR
+// clears (8.2.3.5.1), SWSM takes the semaphore (8.2.3.4.14), and the time stamps make room for the next
+// (8.2.3.26).
+var latches = []string{"EICR", "SWSM", "SWSM_X550EMA", "RXSTMPH", "TXSTMPH"}
 
 // Registers implements nic.Registers. Registers that a read changes (statistics, causes, semaphores)
 // are left out, and so are write-only ones.
@@ -20,9 +25,10 @@ func (d *Device) Registers() ([]nic.Register, error) {
 		return nil, d.late(context.Background(), "read registers", "")
 	}
 	var all []nic.Register
-	for r := range facts.Registers {
-		row := &facts.Registers[r]
-		if row.Access == chip.RC || row.Access == chip.RCW || row.Access == chip.WO || row.Offset == facts.SWSM {
+	table := d.model.Registers()
+	for r := range table {
+		row := &table[r]
+		if row.Access == chip.RC || row.Access == chip.RCW || row.Access == chip.WO || slices.Contains(latches, row.Name) {
 			continue
 		}
 		for i := range row.Len() {

@@ -1,8 +1,9 @@
 package ixgbe_test
 
 import (
+	"bytes"
 	"context"
-	"testing"
+	"fmt"
 	"time"
 
 	"glassnic/driver/ixgbe"
@@ -15,9 +16,19 @@ import (
 
 var _ nic.Device = (*ixgbe.Device)(nil)
 
+// tb is what a rig needs of a test, be it go test's or rapid's.
+type tb interface {
+	Helper()
+	Error(...any)
+	Errorf(string, ...any)
+	Fatal(...any)
+	Fatalf(string, ...any)
+	Cleanup(func())
+}
+
 // rig is the driver on a trapped card whose wire the test plays.
 type rig struct {
-	t    *testing.T
+	t    tb
 	sim  *sim.Trapped
 	dev  *ixgbe.Device
 	wire *script
@@ -29,6 +40,10 @@ type script struct {
 	out  [][]byte
 	full bool // takes nothing
 	down bool
+	// lossy is a wire that does not wait until the card has room.
+	lossy bool
+	// quiet keeps nothing of what is sent.
+	quiet bool
 }
 
 func (s *script) Receive(frames []wire.Frame) int {
@@ -41,22 +56,29 @@ func (s *script) Send(frames []wire.Frame) int {
 	if s.full {
 		return 0
 	}
+	if s.quiet {
+		return len(frames)
+	}
 	for _, f := range frames {
 		s.out = append(s.out, append([]byte(nil), f.Data...))
 	}
 	return len(frames)
 }
 
-func (s *script) Up() bool     { return !s.down }
-func (s *script) Close() error { return nil }
+func (s *script) Up() bool       { return !s.down }
+func (s *script) Close() error   { return nil }
+func (s *script) Overruns() bool { return s.lossy }
 
 // put has a frame arrive.
 func (s *script) put(data []byte) { s.in = append(s.in, wire.Frame{Data: data}) }
 
-// card makes a trapped card on which any stray DMA fails the test.
-func card(t *testing.T, cfg model.Config) (*sim.Trapped, *script) {
+// card makes a trapped card on which any stray DMA fails the test, with a script for a wire.
+func card(t tb, cfg model.Config) (*sim.Trapped, *script) {
 	t.Helper()
-	w := &script{}
+	w, ok := cfg.Wire.(*script)
+	if !ok {
+		w = &script{}
+	}
 	cfg.Wire = w
 	s, err := sim.NewTrapped(cfg)
 	if err != nil {
@@ -71,18 +93,19 @@ func card(t *testing.T, cfg model.Config) (*sim.Trapped, *script) {
 }
 
 // open starts the driver on a trapped card.
-func open(t *testing.T, cfg nic.Config) *rig {
+func open(t tb, cfg nic.Config) *rig {
 	t.Helper()
 	s, w := card(t, model.Config{})
 	return &rig{t: t, sim: s, wire: w, dev: openOn(t, s, cfg)}
 }
 
-func openOn(t *testing.T, s *sim.Trapped, cfg nic.Config) *ixgbe.Device {
+func openOn(t tb, s *sim.Trapped, cfg nic.Config) *ixgbe.Device {
 	t.Helper()
 	d, err := nic.OpenFunction(context.Background(), s.Function("sim:test"), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Runs before the check of card for stray DMA.
 	t.Cleanup(func() {
 		if err := d.Close(); err != nil {
 			t.Error(err)
@@ -105,11 +128,14 @@ func (r *rig) step() {
 }
 
 // receive returns all frames that have arrived at queue 0, copied, and frees their buffers.
-func (r *rig) receive() [][]byte {
+func (r *rig) receive() [][]byte { return r.receiveFrom(0, 32) }
+
+// receiveFrom is receive for any queue and batch.
+func (r *rig) receiveFrom(queue, size int) [][]byte {
 	var all [][]byte
-	batch := make([]*packet.Buf, 32)
+	batch := make([]*packet.Buf, size)
 	for {
-		n := r.dev.RxQueue(0).Receive(batch)
+		n := r.dev.RxQueue(queue).Receive(batch)
 		if n == 0 {
 			return all
 		}
@@ -156,4 +182,46 @@ func frame(n int, seed byte) []byte {
 	return f
 }
 
+// noWait opens a port whether it has a link or not.
 const noWait = -time.Nanosecond
+
+// same compares frames in order.
+func same(t tb, what string, got, want [][]byte) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d frames, want %d", what, len(got), len(want))
+	}
+	for i := range want {
+		if !bytes.Equal(got[i], want[i]) {
+			t.Fatalf("%s: frame %d is %d bytes %.32x…, want %d bytes %.32x…", what, i, len(got[i]), got[i], len(want[i]), want[i])
+		}
+	}
+}
+
+// stats returns the port's statistics.
+func (r *rig) stats() nic.Stats {
+	r.t.Helper()
+	s, err := r.dev.Stats()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return s
+}
+
+// counter returns one of the card's counters by name.
+func (r *rig) counter(name string) uint64 {
+	r.t.Helper()
+	for _, c := range r.stats().Counters {
+		if c.Name == name {
+			return c.Value
+		}
+	}
+	r.t.Fatalf("no counter %s", name)
+	return 0
+}
+
+// brief is statistics without the card's own counters.
+func brief(s nic.Stats) string {
+	s.Counters = nil
+	return fmt.Sprintf("%+v", s)
+}

@@ -1,6 +1,7 @@
 package ixgbe
 
 import (
+	"math/bits"
 	"sync/atomic"
 
 	"glassnic/bus/mmio"
@@ -9,177 +10,205 @@ import (
 )
 
 // rxQueue is a receive queue: a ring in which every descriptor holds an empty buffer that the card
-// may fill. A filled one is swapped for another empty one on the spot, so the ring is always full,
-// and the tail only follows, a few descriptors behind.
+// may fill. A filled one is swapped for another empty one on the spot, so the ring is always full.
+//
+// The queue works in stretches of up to 64 descriptors. When a stretch begins, its fresh buffers are
+// taken from the pool; when it ends, the card is told (RDT). So a packet costs neither by itself.
 type rxQueue struct {
-	ring  []desc
-	bufs  []*packet.Buf // bufs[i] is the buffer in ring[i]
-	next  int           // the descriptor that the card fills next
-	cache *packet.Cache
-	tail  mmio.Doorbell // RDT
-	due   int           // descriptors refilled since the tail was last written
-	lag   int           // write the tail when so many are due
-	span  packet.Span   // of an empty frame that came in at this port
-	room  uint64        // bytes that the card may write to a buffer
-	max   int           // bytes of the longest frame
+	ring
+	next  int         // the descriptor that the card fills next
+	left  int         // descriptors of the stretch from next on
+	fresh refs        // the buffers of the stretch
+	count int         // of fresh; the last left of them are not in the ring yet
+	span  packet.Span // of a frame of one byte that came in at this port
+	room  uint64      // bytes that the card may write to a buffer
 
-	head, last *packet.Buf // of a frame whose end has not come yet
+	tail    mmio.Doorbell // RDT
+	stretch int           // the longest stretch
+	cache   *packet.Cache
+	max     int // bytes of the longest frame
+
+	partial    bool        // the last descriptor did not end its frame
+	broken     bool        // drop the rest of that frame
+	head, last *packet.Buf // of that frame, so far
 	total      int         // bytes of it so far
-	broken     bool        // drop the rest of it
 
 	dropped, noBuffer atomic.Uint64
 }
 
-// whole is what word 1 of a descriptor shows when its buffer holds a whole frame.
-const whole = chip.RxDD | chip.RxEOP
+// rxStretch is the longest stretch of a queue in descriptors. Rings of less than four of them have
+// shorter ones: what a stretch has used is not the card's until its end.
+const rxStretch = 64
+
+const (
+	// A descriptor holds a whole frame where word 1 under wholeMask is whole and a length, less one.
+	wholeMask = chip.RxDD | chip.RxEOP | chip.RxRXE | chip.RxLenMask
+	whole     = chip.RxDD | chip.RxEOP | 1<<chip.RxLenShift
+)
 
 // Receive implements nic.RxQueue (datasheet 7.1.6, advanced receive descriptors).
 func (q *rxQueue) Receive(batch []*packet.Buf) int {
-	got, seen := 0, 0
-	for got < len(batch) && seen < len(q.ring) {
-		n := q.run(batch[got:])
-		got += n
-		seen += n
-		if n > 0 {
+	n := q.run(batch)
+	if n < len(batch) || q.left == 0 {
+		n = q.rest(batch, n)
+	}
+	return n
+}
+
+// run receives frames of one buffer each, up to the end of the stretch.
+func (q *rxQueue) run(batch []*packet.Buf) int {
+	if q.partial {
+		return 0
+	}
+	limit, span, room := min(len(batch), q.left), q.span, q.room
+	w, fresh, out := q.from(q.next), q.fresh.from(q.count-q.left), refsOf(batch)
+	n := 0
+	for n < limit {
+		d := w.desc(n)
+		// One comparison for all: any bit that is not as in whole makes the rotated difference huge.
+		size := bits.RotateLeft64(d.done()&wholeMask-whole, 32)
+		if size >= room {
+			break
+		}
+		r := w.buf(n)
+		b, f := r.Buf(), fresh.at(n).Buf()
+		b.SetSpan(span + packet.SpanLen(size))
+		out.at(n).Set(b)
+		r.Set(f)
+		d.w0 = f.IOVA() + packet.Headroom
+		d.w1 = 0
+		n++
+	}
+	q.next += n
+	q.left -= n
+	return n
+}
+
+// rest goes on after run has put got frames in batch: with the next stretch, or with a descriptor that
+// run does not take.
+func (q *rxQueue) rest(batch []*packet.Buf, got int) int {
+	// A card that lies without end is believed for one turn of the ring.
+	for range q.size {
+		if q.left == 0 {
+			q.turn()
+		}
+		if got == len(batch) {
+			break
+		}
+		if n := q.run(batch[got:]); n > 0 {
+			got += n
 			continue
 		}
 		b, more := q.segment()
 		if !more {
 			break
 		}
-		seen++
 		if b != nil {
 			batch[got] = b
 			got++
 		}
 	}
-	if q.due += seen; q.due >= q.lag {
-		q.due = 0
-		q.tail.Ring(q.limit())
-	}
 	return got
+}
+
+// turn hands the descriptors of a stretch to the card and begins the next, which is empty where the pool
+// is.
+func (q *rxQueue) turn() {
+	if q.next == q.size {
+		q.next = 0
+	}
+	q.tail.Ring(q.limit())
+	fresh := q.cache.Take(min(q.stretch, q.size-q.next))
+	q.fresh, q.count, q.left = refsOf(fresh), len(fresh), len(fresh)
 }
 
 // limit is the tail that hands all descriptors to the card but one: when head and tail are equal the
 // ring is empty for the card (datasheet 7.1.9).
 func (q *rxQueue) limit() uint32 {
 	if q.next == 0 {
-		return uint32(len(q.ring) - 1)
+		return uint32(q.size - 1)
 	}
 	return uint32(q.next - 1)
 }
 
-// run receives frames of one buffer each, as long as there are such, up to the end of the ring.
-func (q *rxQueue) run(batch []*packet.Buf) int {
-	ring, bufs := q.ring[q.next:], q.bufs[q.next:]
-	if q.head != nil || q.broken || ring[0].done()&chip.RxDD == 0 {
-		return 0
-	}
-	fresh := q.cache.Offer(min(len(batch), len(ring)))
-	ring, bufs = ring[:len(fresh)], bufs[:len(fresh)]
-	n := 0
-	for n < len(fresh) {
-		d := &ring[n]
-		w1 := d.done()
-		size := w1 >> chip.RxLenShift & 0xffff
-		if w1&(whole|chip.RxRXE) != whole || size-1 >= q.room {
-			break
-		}
-		bufs[n].SetSpan(q.span + packet.SpanLen(size))
-		d.w0 = fresh[n].IOVA() + packet.Headroom
-		d.w1 = 0
-		n++
-	}
-	copy(batch, bufs[:n])
-	copy(bufs, fresh[:n])
-	q.cache.Accept(fresh, n)
-	if q.next += n; q.next == len(q.ring) {
-		q.next = 0
-	}
-	return n
-}
-
-// segment takes one descriptor that run leaves: a part of a longer frame, or one that makes no
+// segment takes one descriptor that run does not take: a part of a longer frame, or one that makes no
 // sense. It returns the frame once that is complete, and whether there was such a descriptor.
 func (q *rxQueue) segment() (frame *packet.Buf, more bool) {
-	d := &q.ring[q.next]
+	d := q.desc(q.next)
 	w1 := d.done()
 	if w1&chip.RxDD == 0 {
 		return nil, false
 	}
-	fresh := q.cache.Take(1)
-	if len(fresh) == 0 {
+	if q.left == 0 {
 		q.noBuffer.Add(1)
 		return nil, false
 	}
-	b := q.bufs[q.next]
-	q.bufs[q.next] = fresh[0]
-	d.w0 = fresh[0].IOVA() + packet.Headroom
+	r, f := q.buf(q.next), q.fresh.at(q.count-q.left).Buf()
+	b := r.Buf()
+	r.Set(f)
+	d.w0 = f.IOVA() + packet.Headroom
 	d.w1 = 0
-	if q.next++; q.next == len(q.ring) {
-		q.next = 0
-	}
+	q.next++
+	q.left--
 
 	size, end := w1>>chip.RxLenShift&0xffff, w1&chip.RxEOP != 0
 	if !q.broken && (size-1 >= q.room || w1&chip.RxRXE != 0 || q.total+int(size) > q.max) {
 		q.broken = true
 		q.dropped.Add(1)
 	}
-	b.SetSpan(q.span + packet.SpanLen(min(size, q.room)))
+	// The span of a broken frame only has to be valid.
+	b.SetSpan(q.span + packet.SpanLen(min(size-1, q.room-1)))
 	if q.head == nil {
 		q.head = b
 	} else {
 		q.last.SetNext(b)
 	}
-	q.last, q.total = b, q.total+int(size)
-	if !end && !q.broken {
+	q.last, q.total, q.partial = b, q.total+int(size), !end
+	if q.partial && !q.broken {
 		return nil, true
 	}
 	frame = q.head
 	q.head, q.last, q.total = nil, nil, 0
 	if q.broken {
 		// What follows up to the end belongs to the same frame and goes the same way.
-		q.broken = !end
-		q.drop(frame)
+		q.broken = q.partial
+		packet.Free([]*packet.Buf{frame})
 		return nil, true
 	}
 	return frame, true
 }
 
-// drop gives the buffers of a frame back.
-func (q *rxQueue) drop(b *packet.Buf) {
-	for b != nil {
-		next := b.Next()
-		q.cache.Put([]*packet.Buf{b})
-		b = next
-	}
-}
-
 // post fills the ring with empty buffers. It reports whether the pool has enough.
 func (q *rxQueue) post() bool {
-	for i := 0; i < len(q.ring); {
-		fresh := q.cache.Take(min(len(q.ring)-i, packet.MaxTake))
+	for i := 0; i < q.size; {
+		fresh := q.cache.Take(q.size - i)
 		if len(fresh) == 0 {
 			return false
 		}
 		for _, b := range fresh {
-			q.bufs[i] = b
-			q.ring[i] = desc{w0: b.IOVA() + packet.Headroom}
+			q.buf(i).Set(b)
+			*q.desc(i) = desc{w0: b.IOVA() + packet.Headroom}
 			i++
 		}
 	}
+	q.cache.Flush() // to other queues that are filled now
 	return true
 }
 
 // release gives all buffers back after the card has stopped.
 func (q *rxQueue) release() {
-	q.drop(q.head)
-	q.head = nil
-	for i, b := range q.bufs {
+	free := func(b *packet.Buf) {
 		if b != nil {
-			q.cache.Put(q.bufs[i : i+1])
-			q.bufs[i] = nil
+			b.SetNext(nil)
+			packet.Free([]*packet.Buf{b})
 		}
+	}
+	packet.Free([]*packet.Buf{q.head})
+	for ; q.left > 0; q.left-- {
+		free(q.fresh.at(q.count - q.left).Buf())
+	}
+	for i := range q.size {
+		free(q.buf(i).Buf())
 	}
 	q.cache.Flush()
 }

@@ -43,13 +43,7 @@ func (d *Device) initStats(context.Context) error {
 		d.regs.Write32(facts.TQSM(i), v)
 	}
 	d.stats = newCounters()
-	if err := d.readStats(); err != nil {
-		return err
-	}
-	for i := range d.stats.all {
-		d.stats.all[i].total = 0
-	}
-	return nil
+	return d.readStats(true)
 }
 
 // newCounters finds the statistics in the register table: low and high halves are two rows of which
@@ -90,27 +84,51 @@ func other(name, from, to string) string {
 	return ""
 }
 
-// readStats adds what the card has counted since the last call.
-func (d *Device) readStats() error {
+// readStats adds what the card has counted since the last call; fresh only notes where counting starts.
+func (d *Device) readStats(fresh bool) error {
 	clears := d.regs.SeesReads()
 	for i := range d.stats.all {
 		c := &d.stats.all[i]
-		v, bits := uint64(d.regs.Read32(c.lo)), 32
-		if c.hi != 0 {
-			v |= uint64(d.regs.Read32(c.hi)&0xf) << 32
-			bits = 36
-		}
+		v, whole := d.look(c, clears)
 		if uint32(v) == ^uint32(0) && d.gone() {
 			return d.late(context.Background(), "read statistics", "")
 		}
-		if clears {
+		switch grown := (v - c.last) & c.mask(); {
+		case fresh:
+			c.total, c.last = 0, v
+		case clears:
 			c.total += v
-			continue
+		case whole && grown>>32 != 0xf:
+			c.total += grown
+			c.last = v
 		}
-		c.total += (v - c.last) & (1<<bits - 1)
-		c.last = v
 	}
 	return nil
+}
+
+// mask covers the bits that a counter has.
+func (c *counter) mask() uint64 {
+	if c.hi == 0 {
+		return 1<<32 - 1
+	}
+	return 1<<36 - 1
+}
+
+// look reads a counter. A polled model stores the halves one after the other: where the upper half
+// changes meanwhile, the value is not whole. Where the lower half alone is new, the counter seems to go
+// back by up to 4 GiB, which readStats notices. The next call finds both.
+func (d *Device) look(c *counter, clears bool) (v uint64, whole bool) {
+	if c.hi == 0 {
+		return uint64(d.regs.Read32(c.lo)), true
+	}
+	high := func() uint64 { return uint64(d.regs.Read32(c.hi)&0xf) << 32 }
+	if clears { // with the upper half (8.2.3.23)
+		v = uint64(d.regs.Read32(c.lo))
+		return v | high(), true
+	}
+	before := high()
+	v = uint64(d.regs.Read32(c.lo)) | before
+	return v, high() == before
 }
 
 // sum adds counters up by name, of all sets where they are arrays.
@@ -129,15 +147,15 @@ func (c *counters) sum(names ...string) (n uint64) {
 	return n
 }
 
-// Stats implements nic.Device. The card's packet counters hold 32 bits: at full rate call it at
-// least every four minutes.
+// Stats implements nic.Device. The card's byte counters hold 36 bits: at full rate call it at least
+// every 50 seconds.
 func (d *Device) Stats() (nic.Stats, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
 		return nic.Stats{}, d.fail("read statistics", "%w", nic.ErrClosed)
 	}
-	if err := d.readStats(); err != nil {
+	if err := d.readStats(false); err != nil {
 		return nic.Stats{}, err
 	}
 	const fcs = 4
@@ -151,7 +169,9 @@ func (d *Device) Stats() (nic.Stats, error) {
 		RxMissed:  c.sum("RXMPC", "QPRDC"),
 		RxErrors:  c.sum("CRCERRS", "RLEC", "RUC", "RFC", "ROC", "RJC", "MSPDC"),
 	}
-	s.TxBytes = c.sum("GOTCL") - fcs*s.TxPackets
+	// A frame that went out between two reads is in one of the two only.
+	octets := c.sum("GOTCL")
+	s.TxBytes = octets - min(octets, fcs*s.TxPackets)
 	for _, q := range d.rx {
 		s.RxDropped += q.dropped.Load()
 		s.RxNoBuffer += q.noBuffer.Load()

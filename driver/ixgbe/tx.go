@@ -8,26 +8,27 @@ import (
 	"glassnic/packet"
 )
 
-// txQueue is a transmit queue. Descriptors from clean up to next belong to the card. Every report
-// descriptors one asks for a report of completion (RS); the buffers of all before it come back with
-// it.
+// txQueue is a transmit queue. Descriptors from clean up to next belong to the card.
+//
+// The queue works in stretches. The last descriptor of a stretch asks the card for a report of
+// completion (RS), with which the buffers of the whole stretch come back.
 type txQueue struct {
-	ring    []desc
-	bufs    []*packet.Buf // bufs[i] is the buffer in ring[i]
-	next    int           // first free descriptor
-	clean   int           // first descriptor that the card may still have
-	free    int           // descriptors that may be used
-	pending int           // descriptors since the last RS
-	report  int
-	marks   []int // ring of the positions of RS, from oldest to newest
-	oldest  int   // in marks
-	asked   int   // marks in use
-	cache   *packet.Cache
-	pool    uint32        // PoolID of cache
+	ring
+	next  int         // first free descriptor
+	left  int         // descriptors of the stretch from next on
+	plain packet.Span // the pool's number, as spans of its buffers have it
+	top   uint64      // bytes of the longest frame, less minTx
+
 	tail    mmio.Doorbell // TDT
-	max     uint64        // bytes of the longest frame
-	mixed   bool          // the ring holds buffers of other pools than cache's
-	domain  any           // of the memory that the card reaches
+	stretch int           // the longest stretch
+	clean   int           // first descriptor that the card may still have
+	begun   int           // first descriptor after the last one with RS
+	reports []int         // ring of the positions of RS that the card may still have
+	oldest  int           // the oldest of reports
+	open    int           // how many there are
+	cache   *packet.Cache
+	mixed   bool // the ring holds buffers of other pools than cache's
+	domain  any  // of the memory that the card reaches
 
 	dropped atomic.Uint64
 }
@@ -38,184 +39,204 @@ const (
 	// minTx is the shortest frame the card may be given, in bytes; it pads to 60 itself
 	// (datasheet 8.2.3.22.8, HLREG0.TXPADEN; 7.2.1.1, smaller ones are not allowed).
 	minTx = 17
+	// sizeMask takes from a span, shifted right by 16, the length and those flags that are zero in a
+	// frame of one buffer of the right pool.
+	sizeMask = 0xffff | uint64(packet.Chained|packet.PoolMask)<<16
 )
 
 // Send implements nic.TxQueue (datasheet 7.2.3, advanced transmit descriptors).
 func (q *txQueue) Send(batch []*packet.Buf) int {
-	q.reclaim()
-	first, sent := q.next, 0
-	for sent < len(batch) {
-		n := q.run(batch[sent:])
-		sent += n
-		if n > 0 {
-			continue
-		}
-		if !q.special(batch[sent]) {
-			break
-		}
-		sent++
+	n := q.run(batch)
+	if n < len(batch) || q.left == 0 || n == 0 {
+		n = q.rest(batch, n)
 	}
-	if q.next != first {
+	if n > 0 {
 		q.tail.Ring(uint32(q.next))
 	}
-	return sent
-}
-
-// run sends frames of one buffer each, as long as there are such, up to the end of the ring or the next
-// report.
-func (q *txQueue) run(batch []*packet.Buf) int {
-	ring := q.ring[q.next:]
-	ring = ring[:min(len(batch), q.free, len(ring), q.report-q.pending)]
-	n := 0
-	for n < len(ring) {
-		b := batch[n]
-		s := b.Span()
-		size := s.Len()
-		if s&packet.ChainedSpan != 0 || size-minTx > q.max-minTx || b.PoolID() != q.pool {
-			break
-		}
-		d := &ring[n]
-		d.w0 = b.IOVA() + s.Offset()
-		d.w1 = size<<chip.TxPaylenShift | size | txData | chip.TxDCMDEOP
-		n++
-	}
-	if n == 0 {
-		return 0
-	}
-	copy(q.bufs[q.next:], batch[:n])
-	q.advance(n)
 	return n
 }
 
-// advance hands n descriptors over, the last of them the end of a frame. None goes to the card
-// before the tail is written.
-func (q *txQueue) advance(n int) {
-	q.free -= n
-	q.pending += n
-	last := q.next + n - 1
-	if last >= len(q.ring) {
-		last -= len(q.ring)
-	}
-	if q.pending >= q.report {
-		q.ring[last].w1 |= chip.TxDCMDRS
-		at := q.oldest + q.asked
-		if at >= len(q.marks) {
-			at -= len(q.marks)
+// run sends frames of one buffer each, up to the end of the stretch.
+func (q *txQueue) run(batch []*packet.Buf) int {
+	limit, plain, top := min(len(batch), q.left), q.plain, q.top
+	w, in := q.from(q.next), refsOf(batch)
+	n := 0
+	for n < limit {
+		b := in.at(n).Buf()
+		s := b.Span() ^ plain
+		// One comparison for all: any flag that is not as it should be makes the length huge.
+		size := uint64(s) >> 16 & sizeMask
+		if size-minTx > top {
+			break
 		}
-		q.marks[at] = last
-		q.asked++
-		q.pending = 0
+		d := w.desc(n)
+		d.w0 = b.IOVA() + s.Offset()
+		d.w1 = size*(1<<chip.TxPaylenShift+1) + (txData | chip.TxDCMDEOP) // PAYLEN and DTALEN
+		w.buf(n).Set(b)
+		n++
 	}
-	if q.next = last + 1; q.next == len(q.ring) {
+	q.next += n
+	q.left -= n
+	return n
+}
+
+// rest goes on after run has sent the first frames of batch: with the next stretch, or with a frame that
+// run does not take.
+func (q *txQueue) rest(batch []*packet.Buf, sent int) int {
+	for {
+		q.turn()
+		if sent == len(batch) || q.left == 0 {
+			return sent
+		}
+		if n := q.run(batch[sent:]); n > 0 {
+			sent += n
+			continue
+		}
+		if !q.special(batch[sent]) {
+			return sent
+		}
+		sent++
+	}
+}
+
+// turn ends a stretch that is used up and begins the next, which is empty where the ring is full.
+func (q *txQueue) turn() {
+	if q.left == 0 {
+		q.ask()
+	}
+	q.reclaim()
+	if q.left == 0 {
+		q.left = min(q.stretch, q.size-q.next, q.free())
+	}
+}
+
+// free counts the descriptors that may be used: all but one, lest a full ring look empty.
+func (q *txQueue) free() int {
+	used := q.next - q.clean
+	if used < 0 {
+		used += q.size
+	}
+	return q.size - 1 - used
+}
+
+// ask asks for a report with the last descriptor of the stretch.
+func (q *txQueue) ask() {
+	if q.next == q.begun {
+		return
+	}
+	last := q.next - 1
+	q.desc(last).w1 |= chip.TxDCMDRS
+	at := q.oldest + q.open
+	if at >= len(q.reports) {
+		at -= len(q.reports)
+	}
+	q.reports[at] = last
+	q.open++
+	if q.next == q.size {
 		q.next = 0
 	}
+	q.begun = q.next
 }
 
 // reclaim gives the buffers back of which the card has reported completion.
 func (q *txQueue) reclaim() {
-	for q.asked > 0 {
-		last := q.marks[q.oldest]
-		if q.ring[last].done()&chip.TxDD == 0 {
+	for q.open > 0 {
+		last := q.reports[q.oldest]
+		if q.desc(last).done()&chip.TxDD == 0 {
 			return
 		}
-		q.asked--
-		if q.oldest++; q.oldest == len(q.marks) {
+		q.open--
+		if q.oldest++; q.oldest == len(q.reports) {
 			q.oldest = 0
 		}
-		if last < q.clean {
-			q.put(q.bufs[q.clean:])
-			q.clean = 0
-		}
-		q.put(q.bufs[q.clean : last+1])
-		if q.clean = last + 1; q.clean == len(q.ring) {
-			q.clean = 0
-		}
-		q.mixed = q.mixed && q.clean != q.next
+		q.giveBack(last + 1)
 	}
 }
 
-// put gives buffers back, each by itself: segments of a frame lie in descriptors of their own.
-func (q *txQueue) put(bufs []*packet.Buf) {
-	q.free += len(bufs)
+// giveBack gives the buffers from clean up to, not including, end back to their pools, each by itself:
+// segments of a frame have descriptors of their own.
+func (q *txQueue) giveBack(end int) {
+	if end < q.clean {
+		q.giveBack(q.size)
+	}
+	bufs := q.slice(q.clean, end)
 	if !q.mixed {
 		q.cache.Put(bufs)
-		return
-	}
-	for i, b := range bufs {
-		if b.PoolID() == q.pool {
-			q.cache.Put(bufs[i : i+1])
-			continue
+	} else {
+		for _, b := range bufs {
+			b.SetNext(nil)
 		}
-		b.SetNext(nil)
-		packet.Free(bufs[i : i+1])
+		packet.Free(bufs)
 	}
+	if q.clean = end; q.clean == q.size {
+		q.clean = 0
+	}
+	q.mixed = q.mixed && q.clean != q.next
 }
 
-// special sends a frame that run leaves: one in several buffers, or of another pool than those in the
-// ring, or one that cannot be sent. It reports whether the frame was taken.
+// special sends a frame that run does not take: one in several buffers, or of another pool than those in
+// the ring, or one that cannot be sent. It reports whether the frame was taken.
 func (q *txQueue) special(b *packet.Buf) bool {
 	segments, total, fits := 0, 0, true
 	for s := b; s != nil; s = s.Next() {
 		segments++
 		total += s.Len()
 		// A part may be short, not empty, and each must lie where the card reaches it.
-		fits = fits && s.Len() > 0 && s.Len() <= chip.TxBufMax &&
-			(s.PoolID() == q.pool || packet.PoolOf(s).Domain() == q.domain)
+		fits = fits && s.Len() > 0 && s.Len() <= chip.TxBufMax && packet.PoolOf(s).Domain() == q.domain
 		if segments > chip.TxDescMax {
 			break
 		}
 	}
-	if !fits || segments > min(chip.TxDescMax, len(q.ring)-1) || total < minTx || uint64(total) > q.max {
+	if !fits || segments > min(chip.TxDescMax, q.size-1) || uint64(total-minTx) > q.top {
 		q.dropped.Add(1)
 		packet.Free([]*packet.Buf{b})
 		return true
 	}
-	if segments > q.free {
+	if segments > q.free() {
 		return false
 	}
-	if b.PoolID() != q.pool {
-		q.adopt(b)
+	if packet.PoolOf(b) != q.cache.Pool() {
+		q.adopt(packet.PoolOf(b))
 	}
-	at := q.next
 	for s := b; s != nil; s = s.Next() {
-		q.mixed = q.mixed || s.PoolID() != q.pool
+		q.mixed = q.mixed || packet.PoolOf(s) != q.cache.Pool()
 		w1 := uint64(total)<<chip.TxPaylenShift | uint64(s.Len()) | txData
 		if s.Next() == nil {
 			w1 |= chip.TxDCMDEOP
 		}
-		q.ring[at] = desc{s.IOVA() + s.Span().Offset(), w1}
-		q.bufs[at] = s
-		if at++; at == len(q.ring) {
-			at = 0
+		if q.next == q.size {
+			q.next = 0
 		}
+		*q.desc(q.next) = desc{s.IOVA() + s.Span().Offset(), w1}
+		q.buf(q.next).Set(s)
+		q.next++
 	}
-	q.advance(segments)
+	since := q.next - q.begun
+	if since < 0 {
+		since += q.size
+	}
+	q.left = max(0, min(q.stretch-since, q.size-q.next, q.free()))
 	return true
 }
 
-// adopt makes the pool of b the one whose buffers come back in bulk, if nothing of another pool is in
-// the ring.
-func (q *txQueue) adopt(b *packet.Buf) {
-	if q.clean != q.next || q.free != len(q.ring)-1 {
+// adopt makes p the pool whose buffers come back in bulk, if the ring is empty.
+func (q *txQueue) adopt(p *packet.Pool) {
+	if q.clean != q.next {
 		q.mixed = true
 		return
 	}
 	q.cache.Flush()
-	q.cache = packet.PoolOf(b).NewCache()
-	q.pool, q.mixed = b.PoolID(), false
+	q.use(p)
+}
+
+// use makes p the pool whose buffers come back in bulk.
+func (q *txQueue) use(p *packet.Pool) {
+	q.cache = p.NewCache()
+	q.plain = packet.MakeSpan(0, 0, p.Flags())
 }
 
 // release gives all buffers back after the card has stopped.
 func (q *txQueue) release() {
-	for q.free < len(q.ring)-1 {
-		end := len(q.ring)
-		if q.clean < q.next {
-			end = q.next
-		}
-		q.put(q.bufs[q.clean:end])
-		if q.clean = end; q.clean == len(q.ring) {
-			q.clean = 0
-		}
-	}
+	q.giveBack(q.next)
 	q.cache.Flush()
 }

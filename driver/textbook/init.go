@@ -15,10 +15,11 @@ import (
 // Config are the settings of a port. The zero value is the plain way; the others are the first steps
 // from there to driver/ixgbe, for measuring what each gains.
 type Config struct {
-	Ring        int // descriptors of each ring, a power of two from 64 to 4096; 0: 512
-	Buffers     int // at least two rings full; 0: 4096
-	Stride      int // bytes from buffer to buffer, a multiple of 64 from 2048 to 16384; 0: 2048
-	ReportEvery int // ask for a report on every how many sent frames: 1, 2, 4 … 32; 0: 1
+	Ring        int  // descriptors of each ring, a power of two from 64 to 4096; 0: 512
+	Buffers     int  // at least two rings full; 0: 4096
+	Stride      int  // bytes from buffer to buffer, a multiple of 64 from 2048 to 16384; 0: 2048
+	ReportEvery int  // ask for a report on every how many sent frames: 1, 2, 4 … 32; 0: 1
+	Apart       bool // metadata not in front of the frames but side by side in a table
 }
 
 // Device is an open port. It belongs to one goroutine.
@@ -42,7 +43,7 @@ func Open(fn bus.Function, cfg Config) (*Device, error) {
 	if err != nil {
 		return nil, err
 	}
-	if d.pool, err = newPool(fn.DMA(), d.cfg.Buffers, d.cfg.Stride); err != nil {
+	if d.pool, err = newPool(fn.DMA(), d.cfg.Buffers, d.cfg.Stride, d.cfg.Apart); err != nil {
 		return nil, d.abandon(err)
 	}
 	for i := range d.rx.ring {
@@ -233,10 +234,13 @@ func (d *Device) startQueues() error {
 	return nil
 }
 
-// wait reads a register until the bits of mask have the value want, at most for a second. A card that
+// limit is how long each wait lasts at most; the datasheet names no limits.
+var limit = time.Second
+
+// wait reads a register until the bits of mask have the value want, at most until limit. A card that
 // was pulled reads as all ones and never gets there.
 func (d *Device) wait(reg, mask, want uint32) bool {
-	for end := time.Now().Add(time.Second); ; time.Sleep(100 * time.Microsecond) {
+	for end := time.Now().Add(limit); ; time.Sleep(100 * time.Microsecond) {
 		v := d.regs.Read32(reg)
 		if v&mask == want && v != ^uint32(0) {
 			return true

@@ -20,32 +20,26 @@ func asRing(m dma.Memory) []descriptor {
 	return unsafe.Slice((*descriptor)(unsafe.Pointer(unsafe.SliceData(m.Bytes))), uintptr(len(m.Bytes))/unsafe.Sizeof(descriptor{}))
 }
 
-// metadata is the distance in bytes from a buffer's start to its frame.
+// metadata is the room in bytes that Buf takes in front of its frame: one cache line.
 const metadata = 64
 
-// Buf is a buffer: 64 bytes of metadata, and right behind them the frame. It lies in the memory that
-// the card reaches: a card that writes beyond the buffer before destroys it.
+// Buf is a buffer's metadata. It lies right in front of the frame, in the memory that the card
+// reaches: a card that writes beyond the buffer before destroys it. (Config.Apart puts it elsewhere.)
 type Buf struct {
-	iova uint64 // where the card finds the frame
-	pool *pool
-	size uint32 // bytes of the frame
-	_    [metadata - 20]byte
+	iova  uint64 // where the card finds the frame
+	frame *byte  // the same place for the driver
+	pool  *pool
+	size  uint32 // bytes of the frame
+	_     [metadata - 28]byte
 }
 
 var _ [metadata]struct{} = [unsafe.Sizeof(Buf{})]struct{}{}
 
-// newBuf makes a buffer of a piece of DMA memory, of which the pool keeps hold.
-func newBuf(p *pool, m dma.Memory) *Buf {
-	b := (*Buf)(unsafe.Pointer(unsafe.SliceData(m.Bytes)))
-	b.pool = p
-	b.iova = m.IOVA + metadata
-	return b
-}
+// asBuf views the first bytes of DMA memory as the metadata of the rest.
+func asBuf(m dma.Memory) *Buf { return (*Buf)(unsafe.Pointer(unsafe.SliceData(m.Bytes))) }
 
 // Bytes returns the frame. The slice is valid as long as the buffer is the caller's.
-func (b *Buf) Bytes() []byte {
-	return unsafe.Slice((*byte)(unsafe.Add(unsafe.Pointer(b), metadata)), b.size)
-}
+func (b *Buf) Bytes() []byte { return unsafe.Slice(b.frame, b.size) }
 
 // SetBytes copies a frame into the buffer.
 func (b *Buf) SetBytes(frame []byte) error {

@@ -17,22 +17,28 @@ type pool struct {
 }
 
 // newPool allocates n buffers of stride bytes, metadata included.
-func newPool(mem dma.Allocator, n, stride int) (*pool, error) {
-	p := &pool{free: make([]*Buf, 0, n), room: stride - metadata, mem: mem}
+func newPool(mem dma.Allocator, n, stride int, apart bool) (*pool, error) {
+	p := &pool{free: make([]*Buf, n), room: stride - metadata, mem: mem}
+	table := make([]Buf, n) // for apart
 	perPiece := min(mem.MaxAlloc(), 2<<20) / stride
-	for len(p.free) < n {
-		k := min(perPiece, n-len(p.free))
-		m, err := mem.Alloc(k*stride, 0)
+	for p.top < n {
+		k := min(perPiece, n-p.top)
+		piece, err := mem.Alloc(k*stride, 0)
 		if err != nil {
 			p.close()
 			return nil, fmt.Errorf("%d buffers of %d bytes: %w", n, stride, err)
 		}
-		p.pieces = append(p.pieces, m)
+		p.pieces = append(p.pieces, piece)
 		for off := 0; off < k*stride; off += stride {
-			p.free = append(p.free, newBuf(p, dma.Memory{Bytes: m.Bytes[off : off+stride], IOVA: m.IOVA + uint64(off)}))
+			m := dma.Memory{Bytes: piece.Bytes[off : off+stride], IOVA: piece.IOVA + uint64(off)}
+			buf := asBuf(m)
+			if apart {
+				buf = &table[p.top]
+			}
+			buf.pool, buf.iova, buf.frame = p, m.IOVA+metadata, &m.Bytes[metadata]
+			p.put(buf)
 		}
 	}
-	p.top = n
 	return p, nil
 }
 

@@ -109,7 +109,7 @@ func (t *Templates) stamp(dst []byte, sum, seq uint64) {
 	le := binary.LittleEndian
 	tag := (*[tagLen]byte)(dst[t.layout.tag:])
 	number := seq & t.numbered
-	sum += uint64(tag[tagVariant])<<(8*tagVariant)*kHead + number*kSeq
+	sum += variantSum(tag) + number*kSeq
 	if t.layout.port != 0 {
 		port := t.port
 		if t.flows > 1 {
@@ -124,6 +124,11 @@ func (t *Templates) stamp(dst []byte, sum, seq uint64) {
 	}
 	le.PutUint64(tag[tagSeq:], number)
 	le.PutUint32(tag[tagCheck:], mix(sum))
+}
+
+// variantSum is what a frame's variant adds to its check sum.
+func variantSum(tag *[tagLen]byte) uint64 {
+	return uint64(tag[tagVariant]) << (8 * tagVariant) * kHead
 }
 
 // updateChecksum makes up for new values of the fields that differ from frame to frame (RFC 1624,

@@ -51,8 +51,6 @@ func (s *Space) Alloc(size, align int) (dma.Memory, error) {
 		return dma.Memory{}, fmt.Errorf("iommu: %d bytes are too many: at most %d in one piece, %d of %d in use: %w",
 			size, maxAlloc, s.used, limit, dma.ErrNoMemory)
 	}
-	// The end of the mapping, not its start, lies next to the hole when both cannot: overruns are the
-	// common mistake. Sizes are kept as they are for the same reason.
 	step := uint64(max(align, page))
 	iova := (s.next + step - 1) &^ (step - 1)
 	if iova < s.next || iova > math.MaxInt64-limit {

@@ -143,6 +143,9 @@ func classify(b []byte) (w0, w1 uint64) {
 
 // classifyAny is classify for every frame.
 func classifyAny(b []byte) (w0, w1 uint64) {
+	if k := binary.BigEndian.Uint16(b[12:]); k != etherIPv4 && k != etherIPv6 && k != etherVLAN {
+		return 0, 0
+	}
 	var h headers
 	h.parse(b)
 	if h.types == 0 {
@@ -223,9 +226,6 @@ func sum(b []byte) uint64 {
 
 // fold reduces a sum to 16 bits; 0xFFFF says that a checksum is right.
 func fold(s uint64) uint64 {
-	s = s>>32 + s&0xFFFFFFFF
-	s = s>>32 + s&0xFFFFFFFF
-	s = s>>16 + s&0xFFFF
-	s = s>>16 + s&0xFFFF
-	return s
+	half := uint32((s + bits.RotateLeft64(s, 32)) >> 32)
+	return uint64((half + bits.RotateLeft32(half, 16)) >> 16)
 }

@@ -5,7 +5,7 @@ import chip "glassnic/chip/ixgbe"
 // The EEPROM map (6.2, 6.3) as far as drivers read it.
 const (
 	eepromWords     = 0x100
-	eepromChecksum  = 0x3F   // word of the checksum (6.3.7.2)
+	eepromChecksum  = 0x3F   // word of the checksum (6.3)
 	eepromSum       = 0xBABA // of words 0 to 0x3F and the sections
 	eepromFirst     = 0x03   // pointers to sections
 	eepromLast      = 0x0E
@@ -24,7 +24,7 @@ func (c *Card) buildEEPROM() {
 	for i := eepromFirst; i <= eepromLast; i++ {
 		e[i] = eepromNone
 	}
-	e[0] = 0x0040 // signature 01b in bits 7:6: the EEPROM is valid (6.3.1)
+	e[0] = 0x0040 // signature 01b in bits 7:6: the EEPROM is valid (6.3)
 	m := c.cfg.MAC
 	words := [3]uint16{uint16(m[0]) | uint16(m[1])<<8, uint16(m[2]) | uint16(m[3])<<8, uint16(m[4]) | uint16(m[5])<<8}
 	copy(e[eepromSerial:], words[:])

@@ -5,7 +5,7 @@ import (
 	"glassnic/sim/wire"
 )
 
-// packetBuffer is the receive packet buffer (7.1.2.3): frames that came from the wire and wait for
+// packetBuffer is the receive packet buffer (7.1.2): frames that came from the wire and wait for
 // descriptors. It keeps copies.
 type packetBuffer struct {
 	mem    []byte

@@ -88,31 +88,23 @@ func (m *macConfig) pass(dst uint64) bool {
 	return false
 }
 
-// filter is pass with the counting: of frames that are refused, and of multicasts and broadcasts.
+// filter is pass, counting the frames that are refused.
 func (c *Card) filter(dst uint64, size int, errors uint64) bool {
+	if c.mac.pass(dst) {
+		return true
+	}
 	s := &c.stats
-	ok := c.mac.pass(dst)
-	if !ok {
-		s.total.RxFrames++
-		s.total.RxFiltered++
-		s.n[statTPR]++
-		if errors == 0 {
-			s.n[statRXNFGPC]++
-			s.n[statRXNFGBC] += uint64(size) + fcs
-		}
-		if dst == broadcast {
-			s.n[statTOR] += uint64(size) + fcs
-		}
-		return false
+	s.total.RxFrames++
+	s.total.RxFiltered++
+	s.n[statTPR]++
+	if errors == 0 {
+		s.n[statRXNFGPC]++
+		s.n[statRXNFGBC] += uint64(size) + fcs
 	}
-	if errors == 0 && dst&1 != 0 {
-		if dst == broadcast {
-			s.n[statBPRC]++
-		} else {
-			s.n[statMPRC]++
-		}
+	if dst == broadcast {
+		s.n[statTOR] += uint64(size) + fcs
 	}
-	return true
+	return false
 }
 
 // irregular deals with frames whose length or CRC is wrong: they are counted and dropped, but for
@@ -128,7 +120,6 @@ func (c *Card) irregular(f *wire.Frame) (errors uint64, ok bool) {
 	case !f.Bad && n >= minFrame && n <= longest:
 		return 0, true
 	case f.Bad && c.mac.storeBad && n >= minFrame && n <= longest:
-		s.n[statCRCERRS]++
 		return chip.RxRXE, true
 	}
 	s.total.RxFrames++

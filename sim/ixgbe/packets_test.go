@@ -43,3 +43,24 @@ func plainSum(b []byte, s uint32) uint16 {
 	}
 	return uint16(s)
 }
+
+// ipv6 makes the frame an IPv6 packet with a right checksum that fills it.
+func ipv6(f []byte, proto byte) []byte {
+	binary.BigEndian.PutUint16(f[12:], etherIPv6)
+	ip := f[14:]
+	copy(ip, []byte{0x60, 0, 0, 0, 0, 0, proto, 64})
+	l4 := ip[40:]
+	binary.BigEndian.PutUint16(ip[4:], uint16(len(l4)))
+	at := 6
+	switch proto {
+	case protoUDP:
+		binary.BigEndian.PutUint16(l4[4:], uint16(len(l4)))
+	case protoTCP:
+		at = 16
+		l4[12] = 5 << 4
+	}
+	binary.BigEndian.PutUint16(l4[at:], 0)
+	seed := uint32(plainSum(ip[8:40], 0)) + uint32(proto) + uint32(len(l4))
+	binary.BigEndian.PutUint16(l4[at:], ^plainSum(l4, seed))
+	return f
+}

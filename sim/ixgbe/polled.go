@@ -3,8 +3,8 @@ package ixgbe
 import chip "glassnic/chip/ixgbe"
 
 const (
-	lookEvery = 64 // polls between two looks at registers that rarely change
-	idleEvery = 8  // the same while nothing moves
+	lookEvery = 256 // polls between two looks at registers that rarely change
+	idleEvery = 16  // the same while nothing moves
 )
 
 // watched are the control registers that each poll looks at; the rest waits for refresh.
@@ -19,6 +19,7 @@ func (c *Card) Poll(budget int) int {
 	c.tick()
 	if c.seen&Pulled != 0 {
 		c.spill()
+		c.stats.snapshot()
 		return 0
 	}
 	c.look()
@@ -34,9 +35,8 @@ func (c *Card) Sync() {
 	if c.seen&Pulled != 0 {
 		return
 	}
-	if c.polled {
-		c.autoc()
-	}
+	c.autoc()
+	c.mdio()
 	c.watchWire()
 	c.refresh()
 	c.stats.publish(c)
@@ -74,12 +74,15 @@ func (c *Card) refresh() {
 	c.stats.load(c)
 	c.rxOn, c.txOn = c.rxOn[:0], c.txOn[:0]
 	for i := range c.rxq {
-		rx, tx := &c.rxq[i], &c.txq[i]
-		if rx.load(c); rx.on {
-			c.rxOn = append(c.rxOn, i)
+		if q := &c.rxq[i]; q.on || q.reg(atCtl)&enable != 0 {
+			if q.load(c); q.on {
+				c.rxOn = append(c.rxOn, i)
+			}
 		}
-		if tx.load(c); tx.on {
-			c.txOn = append(c.txOn, i)
+		if q := &c.txq[i]; q.on || q.reg(atCtl)&enable != 0 {
+			if q.load(c); q.on {
+				c.txOn = append(c.txOn, i)
+			}
 		}
 	}
 	if c.polled {

@@ -60,7 +60,11 @@ func (q *queue) watch(allowed bool) bool {
 	}
 	addr, size := q.ringAddress()
 	head := q.reg(atHead)
-	if q.on && head == q.shown && addr == q.addr && size == q.size || size == 0 {
+	if size == 0 {
+		q.stop()
+		return false
+	}
+	if q.on && head == q.shown && addr == q.addr && size == q.size {
 		return false
 	}
 	q.on, q.stopped = true, false
@@ -87,19 +91,19 @@ func (q *queue) show() {
 	}
 }
 
-// open reads the tail and finds the ring in memory. It reports whether there is a descriptor to use.
-func (q *queue) open(c *Card, who string) bool {
+// open reads the tail and, if there is a descriptor to use or always is set, finds the ring in memory. It
+// reports whether there is a descriptor to use.
+func (q *queue) open(c *Card, who string, always bool) bool {
 	q.left = 0
 	tail := q.reg(atTail)
-	if tail == q.head || q.stopped || tail >= q.size {
+	if q.stopped || tail >= q.size || tail == q.head && !always {
 		return false
 	}
 	mem, ok := c.space.At(who, q.addr, int(q.size)*chip.DescSize, true)
-	if !ok {
-		q.stopped = true
-		return false
+	if ok {
+		q.ring = asDescriptors(mem)
 	}
-	if q.ring = asDescriptors(mem); q.ring == nil {
+	if !ok || q.ring == nil {
 		q.stopped = true
 		return false
 	}
@@ -107,7 +111,7 @@ func (q *queue) open(c *Card, who string) bool {
 	if tail < q.head {
 		q.left += q.size
 	}
-	return true
+	return q.left > 0
 }
 
 // echo is what reading RXDCTL or TXDCTL says: ENABLE is one only while the queue runs (4.6.7, 4.6.8).

@@ -69,7 +69,7 @@ func (c *Card) read(off uint32) uint32 {
 	v := c.get(off)
 	switch off {
 	case chip.SWSM:
-		c.put(off, v|chip.SwsmSMBI) // taken by whoever reads it clear (8.2.3.4.14)
+		c.put(off, v|chip.SwsmSMBI) // taken by whoever reads it clear (8.2.3.4.9)
 		return v
 	case chip.EICR:
 		left := uint32(0)
@@ -154,6 +154,8 @@ func (c *Card) write(off, v uint32) {
 		c.control()
 	case chip.AUTOC:
 		c.autoc()
+	case chip.MSCA:
+		c.mdio()
 	case chip.EERD:
 		c.readEEPROM()
 	}

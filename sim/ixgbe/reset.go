@@ -66,6 +66,9 @@ func (c *Card) clearState() {
 		c.put(uint32(word)*4, c.rows[word].reset)
 	}
 	c.loadAddress()
+	// The security blocks are always idle (8.2.3.12).
+	c.put(chip.SECTXSTAT, chip.SectxstatRDY)
+	c.put(chip.SECRXSTAT, chip.SecrxstatRDY)
 	c.put(chip.STATUS, c.get(chip.STATUS)|chip.StatusGIO)
 	c.link = false
 	c.setLinks()
@@ -73,6 +76,8 @@ func (c *Card) clearState() {
 		c.rxq[i].stop()
 		c.txq[i].stop()
 	}
+	c.stats.total.RxFrames += uint64(c.fifo.len())
+	c.stats.total.RxDisabled += uint64(c.fifo.len())
 	c.fifo.clear()
 	c.stats.clear()
 	c.ctrl = c.get(chip.CTRL)
@@ -125,7 +130,7 @@ func (c *Card) control() {
 	}
 }
 
-// autoc reacts to AUTOC.RESTART_AN: the link goes down and comes up again (4.6.4.1).
+// autoc reacts to AUTOC.RESTART_AN: the link goes down and comes up again (4.6.4).
 func (c *Card) autoc() {
 	v := c.get(chip.AUTOC)
 	if v&chip.AutocRestartAN == 0 {
@@ -134,6 +139,14 @@ func (c *Card) autoc() {
 	c.put(chip.AUTOC, v&^chip.AutocRestartAN)
 	c.hs.link, c.hs.pending = c.now()+linkTime, true
 	c.watchWire()
+}
+
+// mdio answers MSCA as a bus without a PHY does (8.2.3.22.11).
+func (c *Card) mdio() {
+	if v := c.get(chip.MSCA); v&chip.MscaMDICMD != 0 {
+		c.put(chip.MSRWD, c.get(chip.MSRWD)&0xFFFF|0xFFFF<<chip.MsrwdReadShift)
+		c.put(chip.MSCA, v&^chip.MscaMDICMD)
+	}
 }
 
 // watchWire brings LINKS, STATUS and EICR.LSC up to date with the cable.

@@ -5,6 +5,9 @@ import (
 	"glassnic/sim/wire"
 )
 
+// drainBatches bounds how long one step takes frames from a wire that does not wait.
+const drainBatches = 16
+
 // rxQueue is one receive ring (7.1.9).
 type rxQueue struct {
 	queue
@@ -12,6 +15,7 @@ type rxQueue struct {
 	drop     bool // SRRCTL.DROP_EN
 	advanced bool // SRRCTL.DESCTYPE is not legacy
 	cut      bool // a frame that another process began lacks its EOP
+	plain    bool // neither cut nor legacy
 }
 
 func (q *rxQueue) init(c *Card, i int) {
@@ -29,6 +33,7 @@ func (q *rxQueue) load(c *Card) {
 	q.bufSize = int(max(v&chip.SrrctlBSIZEPACKET, 1)) * chip.SrrctlBSIZEPACKETUnit
 	q.drop = v&chip.SrrctlDropEN != 0
 	q.advanced = v&chip.SrrctlDESCTYPE != chip.SrrctlDESCTYPELegacy
+	q.plain = q.advanced && !q.cut
 }
 
 // receive moves frames from the wire into the rings: up to budget per running queue.
@@ -40,7 +45,7 @@ func (c *Card) receive(budget int) int {
 	room := uint32(0)
 	for _, i := range c.rxOn {
 		q := &c.rxq[i]
-		q.open(c, c.who.rxRing)
+		q.open(c, c.who.rxRing, false)
 		room = max(room, q.left)
 	}
 	n := 0
@@ -52,7 +57,7 @@ func (c *Card) receive(budget int) int {
 		c.fifo.pop()
 		n++
 	}
-	for n < limit && room > 0 && c.fifo.len() == 0 {
+	for n < limit && (room > 0 || c.lossy) && c.fifo.len() == 0 {
 		want := min(limit-n, batch)
 		if !c.lossy {
 			want = min(want, int(room))
@@ -72,7 +77,7 @@ func (c *Card) receive(budget int) int {
 			room = max(room, c.rxq[i].left)
 		}
 	}
-	if c.lossy && n < limit {
+	if c.lossy && c.fifo.len() > 0 {
 		c.overrun()
 	}
 	for _, i := range c.rxOn {
@@ -82,9 +87,9 @@ func (c *Card) receive(budget int) int {
 }
 
 // overrun takes what arrives while no descriptor is free into the packet buffer, and loses the rest
-// (8.2.3.23.4, MPC).
+// (MPC, 8.2.3.23).
 func (c *Card) overrun() {
-	for {
+	for range drainBatches {
 		got := c.wire.Receive(c.rxBuf[:])
 		for i := range got {
 			c.store(&c.rxBuf[i])
@@ -100,7 +105,7 @@ func (c *Card) spill() {
 	if !c.lossy || !c.plugged {
 		return
 	}
-	for {
+	for range drainBatches {
 		got := c.wire.Receive(c.rxBuf[:])
 		c.stats.total.RxFrames += uint64(got)
 		c.stats.total.RxDisabled += uint64(got)
@@ -117,6 +122,10 @@ func (c *Card) place(frames []wire.Frame) int {
 	m := &c.mac
 	q := &c.rxq[0]
 	longest, unicast, promiscuous := m.longest, m.first, m.promiscuous
+	plain := m.strip && c.seen&lies == 0
+	if !m.strip {
+		t.kept = fcs
+	}
 	done := len(frames)
 	for i := range frames {
 		f := &frames[i]
@@ -128,7 +137,8 @@ func (c *Card) place(frames []wire.Frame) int {
 				continue
 			}
 		}
-		if dst := le64(data) & macMask; dst != unicast && !promiscuous || dst&1 != 0 {
+		dst := le64(data) & macMask
+		if dst != unicast && !promiscuous || dst&1 != 0 {
 			if !c.filter(dst, len(data), errors) {
 				continue
 			}
@@ -140,7 +150,7 @@ func (c *Card) place(frames []wire.Frame) int {
 			}
 		}
 		size := len(data)
-		if q.cut || !m.strip || size > q.bufSize || c.seen&lies != 0 || !q.advanced {
+		if !plain || !q.plain || size > q.bufSize {
 			switch c.placeSlowly(q, f, w0, errors) {
 			case wait:
 				done = i
@@ -172,16 +182,19 @@ func (c *Card) place(frames []wire.Frame) int {
 			copy(buf, data)
 			q.writeBack(d, addr, w0, w1, 0)
 		}
-		if errors == 0 {
-			t.count(size)
-		} else {
+		if errors != 0 {
 			c.stats.erred(size)
+		} else {
+			t.count(size)
+			if dst&1 != 0 {
+				c.stats.groupReceived(dst)
+			}
 		}
 		if c.stats.perQueue {
-			c.stats.rxQueue(q.set, 1, uint64(size)+fcs)
+			c.stats.rxQueue(q.set, 1, uint64(size)+t.kept)
 		} else {
 			t.queued++
-			t.octets += uint64(size) + fcs
+			t.octets += uint64(size) + t.kept
 		}
 	}
 	c.stats.received(&t, c.rxq[0].set)
@@ -205,7 +218,7 @@ func (q *rxQueue) writeBack(d *descriptor, addr, w0, w1 uint64, more uint32) {
 }
 
 // noDescriptor decides about a frame that finds no descriptor: lost where DROP_EN is set or the queue
-// cannot get any, else it waits (7.1.2.4).
+// cannot get any, else it waits (7.1.2).
 func (c *Card) noDescriptor(q *rxQueue) (lost bool) {
 	switch {
 	case !q.on || q.stopped:
@@ -232,95 +245,4 @@ func (c *Card) rxBuffer(q *rxQueue, addr uint64, size int) []byte {
 		return nil
 	}
 	return buf
-}
-
-type placement uint8
-
-const (
-	placed  placement = iota
-	refused           // and counted
-	wait
-)
-
-// placeSlowly is place for what is rare: several descriptors, a kept CRC, legacy descriptors, lies.
-func (c *Card) placeSlowly(q *rxQueue, f *wire.Frame, hash, errors uint64) placement {
-	if q.left == 0 {
-		if c.noDescriptor(q) {
-			return refused
-		}
-		return wait
-	}
-	if q.cut && !c.endCut(q) {
-		return wait
-	}
-	data := f.Data
-	w0, w1 := classify(data)
-	w0 |= hash
-	if !c.mac.strip {
-		data = c.withFCS(data, f.Bad)
-	}
-	need := uint32((len(data) + q.bufSize - 1) / q.bufSize)
-	if need >= q.size {
-		c.stats.total.RxFrames++
-		c.stats.total.RxNoDescriptor++
-		c.stats.n[statQPRDC+q.set]++
-		return refused
-	}
-	if q.left < need {
-		if c.noDescriptor(q) {
-			return refused
-		}
-		return wait
-	}
-	c.lieBefore(q)
-	for len(data) > 0 {
-		part := data[:min(len(data), q.bufSize)]
-		data = data[len(part):]
-		d := &q.ring[q.head]
-		addr := d.lo
-		buf := c.rxBuffer(q, addr, len(part))
-		if buf == nil {
-			return refused
-		}
-		if c.seen&LieRxEarly == 0 {
-			copy(buf, part)
-		}
-		status := chip.RxDD | w1&^chip.RxErrMask
-		more := partial
-		if len(data) == 0 {
-			status, more = chip.RxDD|chip.RxEOP|w1|errors, 0
-		}
-		size := len(part)
-		status, size = c.lie(q, status, size)
-		if q.advanced {
-			q.writeBack(d, addr, w0, status|uint64(size)<<chip.RxLenShift, more)
-		} else {
-			q.writeBack(d, addr, addr, legacy(status, size), more)
-		}
-	}
-	return placed
-}
-
-// endCut gives a frame that another process left without EOP an end that says it is bad.
-func (c *Card) endCut(q *rxQueue) bool {
-	d := &q.ring[q.head]
-	q.writeBack(d, d.lo, 0, chip.RxDD|chip.RxEOP|chip.RxRXE, 0)
-	q.cut = false
-	return q.left > 0
-}
-
-// legacy is the write-back of a legacy receive descriptor (7.1.5): length, status, errors.
-func legacy(w1 uint64, size int) uint64 {
-	const (
-		legacyDD, legacyEOP = 1 << 0, 1 << 1
-		legacyRXE           = 1 << 0
-	)
-	v := uint64(size) | legacyDD<<32
-	if w1&chip.RxEOP != 0 {
-		v |= legacyEOP << 32
-	}
-	if w1&chip.RxRXE != 0 {
-		v |= legacyRXE << 40
-	}
-	return v
 }

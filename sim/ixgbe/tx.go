@@ -39,7 +39,7 @@ func (q *txQueue) load(c *Card) {
 // send puts up to budget frames on the wire and writes back what asked for it.
 func (q *txQueue) send(c *Card, budget int) int {
 	moved := 0
-	if q.open(c, c.who.txRing) {
+	if q.open(c, c.who.txRing, len(q.report) > 0) {
 		if c.seen&LieTxEarly != 0 {
 			q.lieEarly()
 		}
@@ -52,20 +52,19 @@ func (q *txQueue) send(c *Card, budget int) int {
 		}
 	}
 	// A write-back that waits for WTHRESH is flushed when the ring runs dry, as EITR's timer would
-	// (7.2.3.5.1).
-	if len(q.report) > 0 && (q.done >= q.threshold || q.left == 0) {
+	// (7.2.3.5).
+	if len(q.report) > 0 && q.left == 0 && !q.stopped {
 		q.flush()
 	}
 	q.show()
 	return moved
 }
 
-// sendBatch gathers frames until the wire or the ring has no more; more is false when there is
-// nothing to gain from another call.
-func (q *txQueue) sendBatch(c *Card, budget int) (moved int, more bool) {
-	var t txTally
-	n, octets := 0, uint64(0)
-	at, left, firstReport := q.head, q.left, len(q.report)
+// sendBatch gathers frames and offers them to the wire; more is false when there is nothing to gain
+// from another call.
+func (q *txQueue) sendBatch(c *Card, budget int) (sent int, more bool) {
+	n, fault := 0, false
+	at, left, reports := q.head, q.left, len(q.report)
 	c.txWork = c.txWork[:0]
 	more = true
 gather:
@@ -73,101 +72,101 @@ gather:
 		d := &q.ring[at]
 		hi := d.hi
 		size := int(hi & chip.TxDTALENMask)
-		next := at + 1
-		if next == q.size {
-			next = 0
-		}
-		var data []byte
-		const plain = chip.TxDTYPMask | chip.TxDCMDEOP | chip.TxDCMDDEXT | chip.TxDCMDTSE | chip.TxDCMDIFCS
-		const wanted = chip.TxDTYPData | chip.TxDCMDEOP | chip.TxDCMDDEXT | chip.TxDCMDIFCS
-		used := uint32(1)
-		if hi&plain == wanted && size >= minFrame && size <= wire.MaxFrame && hi>>chip.TxPaylenShift == uint64(size) {
-			if data = c.space.Flat(d.lo, size); data == nil {
+		const fields = chip.TxDTYPMask | chip.TxDCMDEOP | chip.TxDCMDDEXT | chip.TxDCMDTSE | chip.TxDCMDIFCS
+		const plain = chip.TxDTYPData | chip.TxDCMDEOP | chip.TxDCMDDEXT | chip.TxDCMDIFCS
+		if hi&fields == plain && size >= minFrame && size <= wire.MaxFrame && hi>>chip.TxPaylenShift == uint64(size) {
+			data := c.space.Flat(d.lo, size)
+			if data == nil {
 				var ok bool
 				if data, ok = c.space.At(c.who.txBuf, d.lo, size, false); !ok {
-					if n == 0 {
-						c.stats.total.TxFault++
-						q.stopped, more = true, false
-					}
+					fault = true
 					break
 				}
 			}
 			if hi&chip.TxDCMDRS != 0 {
 				q.report = append(q.report, at)
 			}
-		} else {
-			g := q.gather(c, at, left)
-			if g.kind != sendable && n > 0 {
-				break // settled once the frames before it are gone
+			if at++; at == q.size {
+				at = 0
 			}
-			switch g.kind {
-			case incomplete, fault:
-				more = false
-				break gather
-			case again:
-				break gather
-			}
-			for i, p := uint32(0), at; i < g.used; i++ {
-				if q.ring[p].hi&chip.TxDCMDRS != 0 {
-					q.report = append(q.report, p)
-				}
-				if p++; p == q.size {
-					p = 0
-				}
-			}
-			used, next = g.used, (at+g.used)%q.size
-			if g.kind == consumed {
-				q.complete(next, used)
-				at, left, firstReport = next, q.left, len(q.report)
-				continue
-			}
-			data = g.data
-			c.txBuf[n].Bad = g.bad
+			left--
+			c.txBuf[n] = wire.Frame{Data: data}
+			c.txEnd[n] = at
+			n++
+			continue
 		}
-		c.txBuf[n].Data = data
-		at = next
-		left -= used
-		c.txEnd[n] = next
-		n++
+		g := q.gather(c, at, left)
+		switch {
+		case g.kind == refusedDMA:
+			fault = true
+			break gather
+		case g.kind == incomplete:
+			more = false
+			break gather
+		case g.kind == workFull, g.kind != sendable && n > 0:
+			break gather // once the frames before it are gone
+		}
+		for range g.used {
+			if q.ring[at].hi&chip.TxDCMDRS != 0 {
+				q.report = append(q.report, at)
+			}
+			if at++; at == q.size {
+				at = 0
+			}
+		}
+		left -= g.used
+		switch g.kind {
+		case malformed:
+			c.stats.total.TxMalformed++
+		case unsupported:
+			c.stats.total.TxUnsupported++
+		case sendable:
+			c.txBuf[n] = wire.Frame{Data: g.data, Bad: g.bad}
+			c.txEnd[n] = at
+			n++
+			continue
+		}
+		q.complete(at, g.used)
+		reports = len(q.report)
 	}
-	if n == 0 {
-		return 0, more
+	if n > 0 {
+		sent = q.offer(c, n, reports)
 	}
-	sent := c.wire.Send(c.txBuf[:n])
-	sent = max(0, min(sent, n))
+	if fault && sent == n {
+		c.stats.total.TxFault++
+		q.stopped, q.left = true, 0
+	}
+	return sent, more && !fault && sent == n
+}
+
+// offer gives n gathered frames to the wire and completes what it takes. Reports from the given one
+// on are of these frames.
+func (q *txQueue) offer(c *Card, n, reports int) int {
+	sent := max(0, min(c.wire.Send(c.txBuf[:n]), n))
+	var t txTally
 	for i := range c.txBuf[:sent] {
 		b := c.txBuf[i].Data
 		t.count(len(b))
-		octets += uint64(len(b)) + fcs
-		if len(b) > 0 && b[0]&1 != 0 {
+		if b[0]&1 != 0 {
 			c.stats.groupSent(b)
 		}
 	}
-	for i := range c.txBuf[:n] {
-		c.txBuf[i].Bad = false
-	}
 	c.stats.sent(&t, q.set)
+	used := uint32(0)
+	if sent > 0 {
+		used = q.distance(c.txEnd[sent-1])
+	}
 	if sent < n {
 		// The reports of frames that stay are found again with them.
-		end := q.head
-		if sent > 0 {
-			end = c.txEnd[sent-1]
+		for reports < len(q.report) && q.distance(q.report[reports]) < used {
+			reports++
 		}
-		keep := firstReport
-		for keep < len(q.report) && q.distance(q.report[keep]) < q.distance(end) {
-			keep++
-		}
-		q.report = q.report[:keep]
+		q.report = q.report[:reports]
 	}
 	if sent > 0 {
-		end := c.txEnd[sent-1]
-		used := q.distance(end)
-		if used == 0 {
-			used = q.size
-		}
-		q.complete(end, used)
+		q.complete(c.txEnd[sent-1], used)
 	}
-	return sent, more && sent == n
+	return sent
 }
 
 // distance is how many descriptors lie from the head to i.
@@ -201,40 +200,41 @@ func (q *txQueue) flush() {
 type gatherKind uint8
 
 const (
-	sendable   gatherKind = iota
-	consumed              // context descriptor, or a frame that was dropped and counted
-	incomplete            // EOP is still to come
-	again                 // the work buffer is full
-	fault
+	sendable    gatherKind = iota
+	context                // a context descriptor, consumed
+	malformed              // descriptors that make no frame, to drop
+	unsupported            // what is not modelled, to drop
+	incomplete             // EOP is still to come
+	workFull               // no room to gather it in this batch
+	refusedDMA             // the IOMMU refused a buffer
 )
 
 type gathered struct {
 	kind gatherKind
 	used uint32 // descriptors
 	data []byte
-	bad  bool
+	bad  bool // with a wrong CRC of its own
 }
 
-// gather puts one frame together from any descriptors from index at on.
+// gather puts one frame together from the descriptors from index at on. It changes and counts nothing.
 func (q *txQueue) gather(c *Card, at, left uint32) gathered {
 	first := q.ring[at].hi
 	switch {
-	case first&chip.TxDCMDDEXT == 0: // legacy descriptors (7.2.3.2.1) are not modelled
-		c.stats.total.TxUnsupported++
-		return gathered{kind: consumed, used: 1}
+	case first&chip.TxDCMDDEXT == 0: // legacy descriptors (7.2.3.2.1)
+		return gathered{kind: unsupported, used: 1}
 	case first&chip.TxDTYPMask == chip.TxDTYPContext:
-		return gathered{kind: consumed, used: 1}
+		return gathered{kind: context, used: 1}
 	case first&chip.TxDTYPMask != chip.TxDTYPData:
-		c.stats.total.TxMalformed++
-		return gathered{kind: consumed, used: 1}
+		return gathered{kind: malformed, used: 1}
 	}
 	start := len(c.txWork)
-	if cap(c.txWork)-start < wire.MaxFrame {
+	if cap(c.txWork)-start < wire.MaxFrame+minFrame {
 		if start > 0 {
-			return gathered{kind: again}
+			return gathered{kind: workFull}
 		}
 		c.txWork = make([]byte, 0, 4*wire.MaxFrame)
 	}
+	work := c.txWork
 	total, ok := 0, true
 	for used := uint32(1); used <= left; used++ {
 		d := &q.ring[at]
@@ -247,50 +247,42 @@ func (q *txQueue) gather(c *Card, at, left uint32) gathered {
 		if ok && size > 0 {
 			b, mapped := c.space.At(c.who.txBuf, d.lo, size, false)
 			if !mapped {
-				c.txWork = c.txWork[:start]
-				c.stats.total.TxFault++
-				q.stopped, q.left = true, 0
-				return gathered{kind: fault}
+				return gathered{kind: refusedDMA}
 			}
-			c.txWork = append(c.txWork, b...)
+			work = append(work, b...)
 		}
+		// A ring full of descriptors without EOP would never get on.
 		if hi&chip.TxDCMDEOP != 0 || used > chip.TxDescMax {
-			return c.finish(gathered{used: used}, start, first, ok)
+			return c.finish(work[start:], used, first, ok)
 		}
 		if at++; at == q.size {
 			at = 0
 		}
 	}
-	c.txWork = c.txWork[:start]
 	return gathered{kind: incomplete}
 }
 
-// finish checks a gathered frame against its first descriptor, pads it, and takes off a CRC that
-// software has put there.
-func (c *Card) finish(g gathered, start int, first uint64, ok bool) gathered {
-	data := c.txWork[start:]
+// finish checks the bytes of a gathered frame against its first descriptor, pads it, and takes off a
+// CRC that software has put there.
+func (c *Card) finish(data []byte, used uint32, first uint64, ok bool) gathered {
+	g := gathered{used: used}
 	switch {
 	case first&chip.TxDCMDTSE != 0:
-		c.stats.total.TxUnsupported++
-		g.kind = consumed
-	case !ok || len(data) < shortest || first>>chip.TxPaylenShift != uint64(len(data)):
-		c.stats.total.TxMalformed++
-		g.kind = consumed
-	}
-	if g.kind == consumed {
-		c.txWork = c.txWork[:start]
+		g.kind = unsupported
 		return g
-	}
-	if first&chip.TxDCMDIFCS == 0 && len(data) >= shortest+fcs {
+	case !ok || len(data) < shortest || first>>chip.TxPaylenShift != uint64(len(data)):
+		g.kind = malformed
+		return g
+	case first&chip.TxDCMDIFCS == 0 && len(data) >= shortest+fcs:
 		body := data[:len(data)-fcs]
 		g.bad = crc32.ChecksumIEEE(body) != binary.LittleEndian.Uint32(data[len(body):])
 		data = body
-	} else if c.get(chip.HLREG0)&chip.Hlreg0TXPADEN != 0 {
+	case c.get(chip.HLREG0)&chip.Hlreg0TXPADEN != 0:
 		for len(data) < minFrame {
 			data = append(data, 0)
 		}
 	}
-	c.txWork = c.txWork[:start+len(data)]
+	c.txWork = c.txWork[:len(c.txWork)+len(data)]
 	g.data = data
 	return g
 }

@@ -102,7 +102,6 @@ func (m *Impair) Receive(frames []Frame) int {
 	if len(m.in) < len(frames)-n {
 		m.in = make([]Frame, len(frames)-n)
 	}
-	in := m.in[:m.end.Receive(m.in[:len(frames)-n])]
 	emit := func(f Frame) {
 		if n == len(frames) {
 			d.waiting = append(d.waiting, keep(f))
@@ -111,14 +110,20 @@ func (m *Impair) Receive(frames []Frame) int {
 		frames[n] = f
 		n++
 	}
-	for i := range in {
-		m.apply(d, in[i], emit)
+	pull := func() {
+		for _, f := range m.in[:m.end.Receive(m.in[:len(frames)-n])] {
+			m.apply(d, f, emit)
+		}
+		d.keepHeld()
+	}
+	pull()
+	if d.held != nil && n == 0 {
+		pull()
 	}
 	if d.held != nil && n == 0 {
 		emit(*d.held)
 		d.held = nil
 	}
-	d.keepHeld()
 	return m.received(frames[:n])
 }
 

@@ -22,22 +22,15 @@ type SourceConfig struct {
 // maxRate keeps the count of due frames exact in a float64 for months.
 const maxRate = 1e9
 
-// sourceSlots is how many frames a Source has rendered: a prime, see traffic.Templates, and enough for
-// the usual batches.
-const sourceSlots = 67
-
 // Source is an End from which test traffic arrives at the port. Frame n of a paced source is due n/Rate
 // seconds after the first Receive; a port that asks late gets all that are due, in order. What the
 // port sends is dropped and counted.
 type Source struct {
 	counters
-	cfg       SourceConfig
-	templates *traffic.Templates
-	slots     [][]byte // rendered frames, used in turn
-	slot      int
-	next      uint64 // sequence number
-	started   bool
-	start     time.Duration
+	cfg     SourceConfig
+	series  *traffic.Series
+	started bool
+	start   time.Duration
 }
 
 // NewSource prepares a source. The error says what of the configuration is out of range.
@@ -52,24 +45,7 @@ func NewSource(cfg SourceConfig) (*Source, error) {
 	if cfg.Clock == nil {
 		cfg.Clock = realTime()
 	}
-	s := &Source{cfg: cfg, templates: t}
-	// A multiple of the period, so that a slot always holds a frame of the same size.
-	period := t.Period()
-	n := (sourceSlots + period - 1) / period * period
-	if n&(n-1) == 0 {
-		n += period
-	}
-	total := 0
-	for i := range n {
-		total += (t.Size(uint64(i)) + 63) &^ 63
-	}
-	arena := make([]byte, total)
-	for i := range n {
-		size := t.Render(arena, uint64(i))
-		s.slots = append(s.slots, arena[:size:size])
-		arena = arena[(size+63)&^63:]
-	}
-	return s, nil
+	return &Source{cfg: cfg, series: traffic.NewSeries(t)}, nil
 }
 
 // realTime returns a clock that starts now.
@@ -80,40 +56,34 @@ func realTime() func() time.Duration {
 
 // Receive implements End. It sets at most 67 frames a call, more where more sizes are in turn.
 func (s *Source) Receive(frames []Frame) int {
-	n := uint64(min(len(frames), len(s.slots)))
+	sent := s.series.Sent()
+	n := uint64(min(len(frames), s.series.Len()))
 	if s.cfg.Rate > 0 {
-		n = min(n, s.due()-s.next)
+		n = min(n, s.due()-sent)
 	}
 	if s.cfg.Count > 0 {
-		n = min(n, s.cfg.Count-s.next)
+		n = min(n, s.cfg.Count-sent)
 	}
 	if n == 0 {
 		return 0
 	}
 	var bytes uint64
-	slot, seq := s.slot, s.next
 	for i := range frames[:n] {
-		data := s.slots[slot]
-		if slot++; slot == len(s.slots) {
-			slot = 0
-		}
-		s.templates.Fill(data, seq)
-		seq++
+		data := s.series.Next()
 		frames[i] = Frame{Data: data}
 		bytes += uint64(len(data))
 	}
-	s.slot, s.next = slot, seq
 	s.rx(int(n), bytes)
 	return int(n)
 }
 
-// due is the number of frames due until now, at least s.next.
+// due is the number of frames due until now, at least those sent.
 func (s *Source) due() uint64 {
 	now := s.cfg.Clock()
 	if !s.started {
 		s.started, s.start = true, now
 	}
-	return max(s.next, uint64((now-s.start).Seconds()*s.cfg.Rate)+1)
+	return max(s.series.Sent(), uint64(max(0, now-s.start).Seconds()*s.cfg.Rate)+1)
 }
 
 // Send implements End.

@@ -54,8 +54,9 @@ func OpenTap(name string) (*Tap, error) {
 	return &Tap{fd: fd, name: name, buf: make([]byte, tapBuffer)}, nil
 }
 
-// NewTap takes over an open file descriptor of a TAP interface, made without packet information
-// (IFF_NO_PI) and without IFF_VNET_HDR; Close closes it. After an error it is still the caller's.
+// NewTap takes over an open file descriptor of a TAP interface, made without IFF_VNET_HDR, and with
+// IFF_NO_PI, which cannot be checked: in the kernel's answer that bit means that there is no filter
+// (IFF_NOFILTER). Close closes the descriptor. After an error it is still the caller's.
 func NewTap(fd int) (*Tap, error) {
 	req, err := unix.NewIfreq("")
 	if err == nil {
@@ -65,7 +66,7 @@ func NewTap(fd int) (*Tap, error) {
 		return nil, fmt.Errorf("wire: tap: file descriptor %d: TUNGETIFF: %w: pass one of %s after TUNSETIFF", fd, err, tapDevice)
 	}
 	name, flags := req.Name(), req.Uint16()
-	if flags&unix.IFF_TAP == 0 || flags&unix.IFF_NO_PI == 0 || flags&unix.IFF_VNET_HDR != 0 {
+	if flags&unix.IFF_TAP == 0 || flags&unix.IFF_VNET_HDR != 0 {
 		return nil, fmt.Errorf("wire: tap %s: interface flags %#x: make it with IFF_TAP|IFF_NO_PI only", name, flags)
 	}
 	if err := unix.SetNonblock(fd, true); err != nil {

@@ -1,0 +1,280 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gopacket/gopacket/layers"
+	"github.com/gopacket/gopacket/pcapgo"
+
+	"glassnic/nic/nictest"
+)
+
+func port(t testing.TB, cfg nictest.Config) *nictest.Port {
+	t.Helper()
+	p, err := nictest.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return p
+}
+
+func frame(i, size int) []byte {
+	f := bytes.Repeat([]byte{byte(i)}, size)
+	copy(f, "frame")
+	return f
+}
+
+// stored is a frame as read back.
+type stored struct {
+	data   []byte
+	length int
+	at     time.Time
+}
+
+// read reads a capture file of either format back.
+func read(t *testing.T, format Format, file io.Reader) (frames []stored, snap uint32) {
+	t.Helper()
+	var r interface {
+		LinkType() layers.LinkType
+	}
+	var next func() ([]byte, int, time.Time, error)
+	if format == PcapNG {
+		ng, err := pcapgo.NewNgReader(file, pcapgo.DefaultNgReaderOptions)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r = ng
+		i, _ := ng.Interface(0)
+		snap = i.SnapLength
+		next = func() ([]byte, int, time.Time, error) {
+			data, ci, err := ng.ReadPacketData()
+			return data, ci.Length, ci.Timestamp, err
+		}
+	} else {
+		p, err := pcapgo.NewReader(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, snap = p, p.Snaplen()
+		next = func() ([]byte, int, time.Time, error) {
+			data, ci, err := p.ReadPacketData()
+			return data, ci.Length, ci.Timestamp, err
+		}
+	}
+	if r.LinkType() != layers.LinkTypeEthernet {
+		t.Errorf("link type %v", r.LinkType())
+	}
+	for {
+		data, length, at, err := next()
+		if errors.Is(err, io.EOF) {
+			return frames, snap
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames = append(frames, stored{data, length, at})
+	}
+}
+
+// TestFormats captures frames of all sizes, chained ones too, and reads them back.
+func TestFormats(t *testing.T) {
+	sizes := []int{0, 14, 60, 61, 62, 63, 1514, 2048, 2049, 9014, 15_000}
+	for _, c := range []struct {
+		format Format
+		snap   int
+	}{{"", 0}, {Pcap, 64}, {PcapNG, 0}, {PcapNG, 61}} {
+		p := port(t, nictest.Config{Name: "p", Queues: 2})
+		for i, size := range sizes {
+			if p.Arrive(0, frame(i, size)) != 1 {
+				t.Fatal("frame did not arrive")
+			}
+		}
+		var file bytes.Buffer
+		before := time.Now()
+		total, err := Run(t.Context(), Config{Port: p, Output: &file, Format: c.format, SnapLen: c.snap, Count: uint64(len(sizes))}, nil)
+		after := time.Now()
+		if err != nil {
+			t.Fatal(err)
+		}
+		frames, snap := read(t, c.format, &file)
+		if len(frames) != len(sizes) {
+			t.Fatalf("%+v: %d frames read back", c, len(frames))
+		}
+		want := c.snap
+		if want == 0 {
+			want = MaxSnap
+		}
+		if int(snap) != want {
+			t.Errorf("%+v: snap length %d in the file", c, snap)
+		}
+		bytesStored := 0
+		for i, f := range frames {
+			full := frame(i, sizes[i])
+			if !bytes.Equal(f.data, full[:min(len(full), want)]) || f.length != sizes[i] {
+				t.Errorf("%+v: frame %d: %d of %d bytes", c, i, len(f.data), f.length)
+			}
+			if f.at.Before(before) || f.at.After(after) {
+				t.Errorf("%+v: frame %d at %v, captured between %v and %v", c, i, f.at, before, after)
+			}
+			bytesStored += len(f.data)
+		}
+		if total.RxPackets != uint64(len(sizes)) || total.Written != total.RxPackets || int(total.Stored) != bytesStored || total.Type != "total" {
+			t.Errorf("%+v: %+v", c, total)
+		}
+	}
+}
+
+// TestCount: no frame too many is taken out of the queues.
+func TestCount(t *testing.T) {
+	p := port(t, nictest.Config{Queues: 2})
+	for i := range 40 {
+		p.Arrive(i%2, frame(i, 60))
+	}
+	var file bytes.Buffer
+	r, err := Run(t.Context(), Config{Port: p, Output: &file, Count: 25, Batch: 10}, nil)
+	if err != nil || r.RxPackets != 25 || r.Written != 25 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if frames, _ := read(t, Pcap, &file); len(frames) != 25 {
+		t.Errorf("%d frames in the file", len(frames))
+	}
+	if s, _ := p.Stats(); s.RxPackets != 25 {
+		t.Errorf("%d frames received", s.RxPackets)
+	}
+}
+
+// TestPipe: whoever reads along sees frames before the end, and the end comes with the context.
+func TestPipe(t *testing.T) {
+	p := port(t, nictest.Config{})
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	var sum, rx uint64
+	done := make(chan Report)
+	go func() {
+		total, err := Run(ctx, Config{Port: p, Output: w, Interval: time.Millisecond}, func(r Report) {
+			sum += r.Written
+			rx += r.RxPackets
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		w.Close()
+		done <- total
+	}()
+	in, err := pcapgo.NewReader(r) // needs the header
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		p.Arrive(0, frame(i, 100))
+		data, _, err := in.ReadPacketData()
+		if err != nil || !bytes.Equal(data, frame(i, 100)) {
+			t.Fatalf("frame %d: %v", i, err)
+		}
+	}
+	cancel()
+	total := <-done
+	if total.Written != 3 || sum != 3 || rx != 3 {
+		t.Errorf("%+v; intervals add up to %d and %d", total, sum, rx)
+	}
+}
+
+// output takes whole writes until it has room for no more.
+type output struct {
+	bytes.Buffer
+	room int
+}
+
+var errFull = errors.New("no space left on device")
+
+func (o *output) Write(b []byte) (int, error) {
+	if o.Len()+len(b) > o.room {
+		return 0, errFull
+	}
+	return o.Buffer.Write(b)
+}
+
+// TestOutputFails: the frames that are in the file are counted as written, all others as dropped.
+func TestOutputFails(t *testing.T) {
+	for _, format := range []Format{Pcap, PcapNG} {
+		for _, room := range []int{0, 1000, 2 * bufferSize} {
+			p := port(t, nictest.Config{Ring: 2048})
+			const n = 2000
+			for i := range n {
+				p.Arrive(0, frame(i, 600))
+			}
+			file := &output{room: room}
+			r, err := Run(t.Context(), Config{Port: p, Output: file, Format: format}, nil)
+			if !errors.Is(err, errFull) || !strings.Contains(err.Error(), "capture: test: write:") {
+				t.Errorf("%s, room for %d: %v", format, room, err)
+			}
+			s, _ := p.Stats()
+			if r.RxPackets != s.RxPackets || r.RxPackets != r.Written+r.Drops[WriteFailed] {
+				t.Errorf("%s, room for %d: %d received: %+v", format, room, s.RxPackets, r)
+			}
+			if room == 0 {
+				continue
+			}
+			frames, _ := read(t, format, file)
+			if uint64(len(frames)) != r.Written || r.Stored != r.Written*600 {
+				t.Errorf("%s, room for %d: %d frames in the file: %+v", format, room, len(frames), r)
+			}
+			if room > bufferSize && r.Written == 0 {
+				t.Errorf("%s, room for %d: nothing written", format, room)
+			}
+		}
+	}
+}
+
+// TestMissed: what the card misses while the output blocks is reported, and stands in pcapng files.
+func TestMissed(t *testing.T) {
+	p := port(t, nictest.Config{Ring: 4})
+	for i := range 7 { // before Run: not this capture's
+		p.Arrive(0, frame(i, 60))
+	}
+	var file bytes.Buffer
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var missed uint64
+	r, err := Run(ctx, Config{Port: p, Output: &file, Format: PcapNG, Interval: time.Millisecond}, func(r Report) {
+		missed += r.Missed
+		if missed == 0 {
+			for range 10_000 { // faster than the worker
+				p.Arrive(0, frame(0, 60))
+			}
+			return
+		}
+		cancel()
+	})
+	s, _ := p.Stats()
+	if err != nil || r.Missed != s.RxMissed-3 || r.Missed == 0 || missed != r.Missed {
+		t.Errorf("missed %d in intervals, %d by the card: %+v, %v", missed, s.RxMissed-3, r, err)
+	}
+	ng, err := pcapgo.NewNgReader(&file, pcapgo.DefaultNgReaderOptions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for err == nil {
+		_, _, err = ng.ReadPacketData()
+	}
+	i, err := ng.Interface(0)
+	if err != nil || i.Name != "test" || i.Statistics.PacketsDropped != r.Missed || i.Statistics.PacketsReceived != r.Written+r.Missed {
+		t.Errorf("interface %q: %+v, %v", i.Name, i.Statistics, err)
+	}
+}

@@ -1,0 +1,58 @@
+package ixgbe
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"glassnic/bus"
+	chip "glassnic/chip/ixgbe"
+	"glassnic/nic"
+)
+
+// ResetPause is what the driver waits after a reset outside of tests.
+var ResetPause = resetPause
+
+func init() { resetPause = 0 }
+
+// Limits are the waits that tests shorten.
+var Limits = map[string]*time.Duration{
+	"reset": &resetLimit, "EEPROM": &eepromLimit, "DMA": &dmaLimit, "queue": &queueLimit, "master": &masterLimit,
+	"flush": &flushLimit, "drain": &drainLimit,
+}
+
+// TxCommands returns word 1 of every descriptor of a transmit ring.
+func (d *Device) TxCommands(queue int) (words []uint64) {
+	for i := range d.tx[queue].size {
+		words = append(words, d.tx[queue].desc(i).done())
+	}
+	return words
+}
+
+// TxHeld returns how many descriptors of a transmit ring hold a buffer.
+func (d *Device) TxHeld(queue int) int {
+	q := d.tx[queue]
+	return q.size - 1 - q.free()
+}
+
+// Prepare makes a port of a card that does not start: one with nobody behind its registers.
+func Prepare(fn bus.Function, cfg nic.Config) (*Device, error) {
+	cfg.RxQueues, cfg.TxQueues = max(cfg.RxQueues, 1), max(cfg.TxQueues, 1)
+	if cfg.RxRing == 0 {
+		cfg.RxRing, cfg.TxRing = 64, 64
+	}
+	cfg.MTU, cfg.ReportEvery = max(cfg.MTU, 1500), max(cfg.ReportEvery, 1)
+	if cfg.Buffers == 0 && cfg.Pool == nil {
+		cfg.Buffers = 512
+	}
+	d := &Device{fn: fn, cfg: cfg}
+	d.card, d.model, _ = chip.Lookup(fn.ID().Vendor, fn.ID().Device)
+	if err := d.prepare(); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	d.begun = true
+	return d, d.initStats(context.Background())
+}
+
+// RingMemory returns the memory of descriptor ring i, receive queues first, which the card writes, too.
+func (d *Device) RingMemory(i int) []byte { return d.rings[i].Bytes }

@@ -1,0 +1,333 @@
+package ixgbe_test
+
+import (
+	"fmt"
+	"testing"
+
+	chip "glassnic/chip/ixgbe"
+	"glassnic/nic"
+	"glassnic/packet"
+	"glassnic/sim/iommu"
+	model "glassnic/sim/ixgbe"
+	"glassnic/sim/wire"
+)
+
+// send sends one frame in parts, stepping the card where the ring is full.
+func (r *rig) send(data []byte, part int) {
+	r.t.Helper()
+	batch := []*packet.Buf{r.buf(data, part)}
+	for range 3 {
+		if r.dev.TxQueue(0).Send(batch) == 1 {
+			return
+		}
+		r.step()
+	}
+	r.t.Fatal("the ring stays full")
+}
+
+// idle makes sure that no buffers are left in the transmit ring but those of sent frames on which no
+// report was asked for: fewer than ReportEvery.
+func (r *rig) idle(report int) {
+	r.t.Helper()
+	r.step()
+	r.dev.TxQueue(0).Send(nil)
+	if held := r.dev.TxHeld(0); held >= report {
+		r.t.Errorf("the ring holds %d descriptors of frames that are sent", held)
+	}
+}
+
+func TestSendChains(t *testing.T) {
+	r := open(t, nic.Config{TxRing: 64, MTU: 9000, Buffers: 1024})
+	var want [][]byte
+	for _, part := range []int{1, 2, 13, 14, 59, 60, 61, 300, 2048} {
+		for _, size := range []int{17, 18, 40, 59, 60, 61, 299, 1514, 9014, 9022} {
+			if (size+part-1)/part > chip.TxDescMax {
+				continue
+			}
+			f := frame(size, byte(part))
+			r.send(f, part)
+			for len(f) < 60 {
+				f = append(f, 0) // the card pads
+			}
+			want = append(want, f)
+		}
+	}
+	r.step()
+	same(t, "sent", r.wire.out, want)
+	if s := r.stats(); s.TxDropped != 0 || s.TxPackets != uint64(len(want)) {
+		t.Errorf("stats %s", brief(s))
+	}
+	r.idle(32)
+}
+
+// Frames that no card could send are taken, dropped and counted, and those around them are sent.
+func TestSendUnfit(t *testing.T) {
+	r := open(t, nic.Config{TxRing: 64, Buffers: 1024})
+	other, err := packet.NewPool(iommu.New(), packet.PoolConfig{Buffers: 64})
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign := func(data []byte) *packet.Buf {
+		var b [1]*packet.Buf
+		other.Alloc(b[:])
+		b[0].SetBytes(data)
+		return b[0]
+	}
+	with := func(b *packet.Buf, at int, part *packet.Buf) *packet.Buf {
+		last := b
+		for range at - 1 {
+			last = last.Next()
+		}
+		part.SetNext(last.Next())
+		last.SetNext(part)
+		return b
+	}
+	good := frame(100, 1)
+	unfit := []*packet.Buf{
+		r.buf(nil, 1),
+		r.buf(frame(14, 0), 14),
+		r.buf(frame(16, 0), 16),
+		r.buf(frame(16, 0), 8),
+		r.buf(frame(1523, 0), 2048),
+		r.buf(frame(1523, 0), 1000),
+		r.buf(frame(chip.TxDescMax+1, 0), 1),
+		r.buf(frame(80, 0), 1),
+		with(r.buf(good, 50), 1, r.buf(nil, 1)),  // an empty part in the middle
+		with(r.buf(good, 100), 1, r.buf(nil, 1)), // and at the end
+		foreign(good),
+		with(r.buf(good, 50), 2, foreign(good)),
+		with(foreign(good), 1, r.buf(good, 100)),
+	}
+	for i, b := range unfit {
+		batch := []*packet.Buf{r.buf(good, 100), b, r.buf(good, 50)}
+		if n := r.dev.TxQueue(0).Send(batch); n != 3 {
+			t.Fatalf("unfit frame %d: took %d of 3", i, n)
+		}
+		if s := r.stats(); s.TxDropped != uint64(i+1) {
+			t.Errorf("unfit frame %d: %d dropped", i, s.TxDropped)
+		}
+		r.step()
+		if len(r.wire.out) != 2*(i+1) {
+			t.Fatalf("unfit frame %d: %d frames sent, want %d", i, len(r.wire.out), 2*(i+1))
+		}
+	}
+	for i := range r.wire.out {
+		same(t, "sent", r.wire.out[i:i+1], [][]byte{good})
+	}
+	if err := other.Close(); err != nil {
+		t.Errorf("the foreign pool: %v", err)
+	}
+	r.idle(32)
+}
+
+// A full ring takes a prefix; the caller keeps the rest and loses nothing.
+func TestSendFull(t *testing.T) {
+	for _, part := range []int{100, 30} { // one buffer and four
+		r := open(t, nic.Config{TxRing: 64, Buffers: 1024})
+		r.wire.full = true
+		var want [][]byte
+		var batch []*packet.Buf
+		for i := range 100 {
+			want = append(want, frame(100, byte(i)))
+			batch = append(batch, r.buf(want[i], part))
+		}
+		q := r.dev.TxQueue(0)
+		n := q.Send(batch)
+		if most := 63 / batch[0].Segments(); n != most {
+			t.Fatalf("an empty ring took %d frames, want %d", n, most)
+		}
+		r.step()
+		if m := q.Send(batch[n:]); m != 0 {
+			t.Fatalf("a full ring took %d frames", m)
+		}
+		if len(r.wire.out) != 0 {
+			t.Fatal("a wire that is full took something")
+		}
+		r.wire.full = false
+		for try := 0; n < len(batch); try++ {
+			if try > 20 {
+				t.Fatalf("stuck after %d frames", n)
+			}
+			r.step()
+			n += q.Send(batch[n:])
+		}
+		r.step()
+		same(t, "sent", r.wire.out, want)
+		r.idle(32)
+	}
+}
+
+// Buffers come back after every report, whatever the interval, and Send(nil) is enough to get them.
+func TestSendReports(t *testing.T) {
+	for _, report := range []int{1, 2, 3, 7, 8, 31, 32} {
+		for _, part := range []int{60, 25} {
+			t.Run(fmt.Sprint(report, part), func(t *testing.T) {
+				r := open(t, nic.Config{RxRing: 64, TxRing: 64, ReportEvery: report, Buffers: 1024})
+				testReports(t, r, report, part)
+			})
+		}
+	}
+	r := open(t, nic.Config{TxRing: 128, ReportEvery: 64})
+	testReports(t, r, 64, 60)
+	r = open(t, nic.Config{TxRing: 64, ReportEvery: 1, TxThresholds: &nic.Thresholds{Prefetch: 32, Host: 4, WriteBack: 4}})
+	testReports(t, r, 1, 60)
+	testReports(t, r, 1, 25)
+}
+
+func testReports(t *testing.T, r *rig, report, part int) {
+	q := r.dev.TxQueue(0)
+	free := r.dev.Info().TxRing - 1
+	for i := range 300 {
+		r.wire.out = nil
+		b := r.buf(frame(60, byte(i)), part)
+		used := b.Segments()
+		if q.Send([]*packet.Buf{b}) == 0 {
+			t.Fatalf("frame %d finds a full ring, though all before are sent", i)
+		}
+		r.step()
+		if len(r.wire.out) != 1 {
+			t.Fatalf("frame %d: %d sent", i, len(r.wire.out))
+		}
+		q.Send(nil)
+		// Fewer than a report's worth is left in the ring: the rest takes new frames.
+		if i%50 == 49 {
+			r.wire.full = true
+			var batch []*packet.Buf
+			for range free {
+				batch = append(batch, r.buf(frame(60, 0), 60))
+			}
+			n := q.Send(batch)
+			if least := free - report - used + 1; n < least {
+				t.Fatalf("frame %d: the ring has room for %d frames, want %d or more", i, n, least)
+			}
+			packet.Free(batch[n:])
+			r.wire.full = false
+			r.step()
+			q.Send(nil)
+		}
+	}
+	r.idle(report)
+}
+
+// A report is asked for at least once in ReportEvery descriptors, and only at the end of a frame.
+func TestSendAsks(t *testing.T) {
+	r := open(t, nic.Config{TxRing: 64, ReportEvery: 8})
+	r.wire.full = true
+	for i := range 12 {
+		r.send(frame(60, 0), []int{60, 20, 12}[i%3])
+	}
+	since := 0
+	for i, w1 := range r.dev.TxCommands(0) {
+		if w1 == 0 {
+			break
+		}
+		since++
+		if w1&chip.TxDCMDRS != 0 {
+			if w1&chip.TxDCMDEOP == 0 {
+				t.Errorf("descriptor %d: RS without EOP", i)
+			}
+			if since < 8 || since > 8+4 {
+				t.Errorf("descriptor %d: %d descriptors in one report", i, since)
+			}
+			since = 0
+		}
+	}
+	r.wire.full = false
+	r.step()
+}
+
+// Buffers of other pools that the card reaches return to where they came from.
+func TestSendPools(t *testing.T) {
+	space := iommu.New()
+	s, w := card(t, model.Config{Memory: space})
+	var pools [3]*packet.Pool
+	for i := range pools {
+		p, err := packet.NewPool(space, packet.PoolConfig{Buffers: 256})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pools[i] = p
+	}
+	d, err := nic.OpenFunction(t.Context(), s.Function("sim:test"), nic.Config{TxRing: 64, RxRing: 64, Pool: pools[0]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &rig{t: t, sim: s, wire: w}
+	q := d.TxQueue(0)
+	get := func(p *packet.Pool) *packet.Buf {
+		var b [1]*packet.Buf
+		if p.Alloc(b[:]) == 0 {
+			t.Fatal("a pool has run dry: its buffers do not come back")
+		}
+		b[0].SetBytes(frame(60, byte(p.ID()>>24)))
+		return b[0]
+	}
+	sent := 0
+	// One pool after the other, then mixed up, then in one frame.
+	for i := range 3000 {
+		var b *packet.Buf
+		switch {
+		case i < 1500:
+			b = get(pools[i/500])
+		case i < 2000:
+			b = get(pools[i*7%3])
+		default:
+			b = get(pools[i%3])
+			b.SetNext(get(pools[i/3%3]))
+		}
+		for range 3 {
+			if q.Send([]*packet.Buf{b}) == 1 {
+				sent++
+				break
+			}
+			r.step()
+		}
+		if i%40 == 0 {
+			r.step()
+		}
+	}
+	r.step()
+	if sent != 3000 || len(w.out) != 3000 {
+		t.Errorf("%d accepted, %d sent, want 3000", sent, len(w.out))
+	}
+	// Close has unreported frames of all pools to give back.
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+	for i, p := range pools {
+		if err := p.Close(); err != nil {
+			t.Errorf("pool %d: %v", i, err)
+		}
+	}
+	if n := space.InUse(); n != 0 {
+		t.Errorf("%d bytes of DMA memory still allocated", n)
+	}
+}
+
+// The whole way of a packet allocates nothing.
+func TestNoAllocations(t *testing.T) {
+	r := open(t, nic.Config{RxRing: 128, TxRing: 128, MTU: 9000})
+	r.wire.quiet = true
+	rx, tx := r.dev.RxQueue(0), r.dev.TxQueue(0)
+	batch := make([]*packet.Buf, 32)
+	arriving := make([]wire.Frame, 32)
+	for i := range arriving {
+		arriving[i].Data = frame(60, byte(i))
+	}
+	arriving[20].Data = frame(5000, 0)
+	moved := 0
+	n := testing.AllocsPerRun(200, func() {
+		r.wire.in = arriving
+		r.sim.Card.Step(256)
+		n := rx.Receive(batch)
+		moved += tx.Send(batch[:n])
+		r.sim.Card.Step(256)
+	})
+	// A poolcheck build remembers call stacks, still without allocations.
+	if n != 0 {
+		t.Errorf("%v allocations per batch", n)
+	}
+	if moved < 200*32 {
+		t.Errorf("only %d frames went through", moved)
+	}
+}

@@ -1,0 +1,97 @@
+package ixgbe
+
+import (
+	chip "glassnic/chip/ixgbe"
+	"glassnic/sim/wire"
+)
+
+type placement uint8
+
+const (
+	placed  placement = iota
+	refused           // and counted
+	wait
+)
+
+// placeSlowly is place for what is rare: several descriptors, a kept CRC, legacy descriptors, lies.
+func (c *Card) placeSlowly(q *rxQueue, f *wire.Frame, hash, errors uint64) placement {
+	if q.left == 0 {
+		if c.noDescriptor(q) {
+			return refused
+		}
+		return wait
+	}
+	if q.cut && !c.endCut(q) {
+		return wait
+	}
+	data := f.Data
+	w0, w1 := classify(data)
+	w0 |= hash
+	if !c.mac.strip {
+		data = c.withFCS(data, f.Bad)
+	}
+	need := uint32((len(data) + q.bufSize - 1) / q.bufSize)
+	if need >= q.size {
+		c.stats.total.RxFrames++
+		c.stats.total.RxNoDescriptor++
+		c.stats.n[statQPRDC+q.set]++
+		return refused
+	}
+	if q.left < need {
+		if c.noDescriptor(q) {
+			return refused
+		}
+		return wait
+	}
+	c.lieBefore(q)
+	for len(data) > 0 {
+		part := data[:min(len(data), q.bufSize)]
+		data = data[len(part):]
+		d := &q.ring[q.head]
+		addr := d.lo
+		buf := c.rxBuffer(q, addr, len(part))
+		if buf == nil {
+			return refused
+		}
+		if c.seen&LieRxEarly == 0 {
+			copy(buf, part)
+		}
+		status := chip.RxDD | w1&^chip.RxErrMask
+		more := partial
+		if len(data) == 0 {
+			status, more = chip.RxDD|chip.RxEOP|w1|errors, 0
+		}
+		size := len(part)
+		status, size = c.lie(q, status, size)
+		if q.advanced {
+			q.writeBack(d, addr, w0, status|uint64(size)<<chip.RxLenShift, more)
+		} else {
+			q.writeBack(d, addr, addr, legacy(status, size), more)
+		}
+	}
+	return placed
+}
+
+// endCut gives a frame that another process left without EOP an end that says it is bad.
+func (c *Card) endCut(q *rxQueue) bool {
+	d := &q.ring[q.head]
+	q.writeBack(d, d.lo, 0, chip.RxDD|chip.RxEOP|chip.RxRXE, 0)
+	q.cut, q.plain = false, q.advanced
+	return q.left > 0
+}
+
+// legacy is the write-back of a legacy receive descriptor (7.1.5): length, status, errors.
+func legacy(w1 uint64, size int) uint64 {
+	const (
+		legacyDD, legacyEOP = 1 << 0, 1 << 1
+		legacyRXE           = 1 << 0
+	)
+	v := uint64(size) | legacyDD<<32
+	if w1&chip.RxEOP != 0 {
+		v |= legacyEOP << 32
+	}
+	if w1&chip.RxRXE != 0 {
+		v |= legacyRXE << 40
+	}
+	return v
+}
