@@ -42,6 +42,20 @@ func (c *Cache) Take(n int) []*Buf {
 	return out
 }
 
+// Fill takes buffers for all of batch and returns how many it got, fewer only where the pool has no
+// more.
+func (c *Cache) Fill(batch []*Buf) int {
+	n := 0
+	for n < len(batch) {
+		got := c.Take(len(batch) - n)
+		if len(got) == 0 {
+			break
+		}
+		n += copy(batch[n:], got)
+	}
+	return n
+}
+
 // load replaces an empty magazine by one with buffers. It reports whether there is one.
 func (c *Cache) load() bool {
 	c.loaded, c.spare = c.spare, c.loaded
@@ -63,10 +77,10 @@ func (c *Cache) load() bool {
 // frame that has been taken apart.
 func (c *Cache) Put(bufs []*Buf) {
 	checkPut(bufs)
-	c.fill(Refs(bufs))
+	c.add(Refs(bufs))
 }
 
-func (c *Cache) fill(refs []Ref) {
+func (c *Cache) add(refs []Ref) {
 	for len(refs) > 0 {
 		if c.loaded.full() && !c.unload() {
 			return
@@ -111,7 +125,7 @@ func (c *Cache) Flush() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, m := range []*magazine{&c.loaded, &c.spare} {
-		p.shared.fill(m.refs[:m.n])
+		p.shared.add(m.refs[:m.n])
 		p.shared.settle()
 		p.store.push(&p.store.empty, *m)
 		*m = magazine{}

@@ -8,15 +8,8 @@ import (
 
 // take takes n buffers, or as many as there are.
 func take(c *Cache, n int) []*Buf {
-	var all []*Buf
-	for len(all) < n {
-		got := c.Take(n - len(all))
-		if len(got) == 0 {
-			break
-		}
-		all = append(all, got...)
-	}
-	return all
+	all := make([]*Buf, n)
+	return all[:c.Fill(all)]
 }
 
 func TestCacheOrder(t *testing.T) {

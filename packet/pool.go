@@ -143,7 +143,7 @@ func (p *Pool) lend(c *Cache) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, m := range []*magazine{&p.shared.loaded, &p.shared.spare} {
-		c.fill(m.refs[:m.n])
+		c.add(m.refs[:m.n])
 		m.n = 0
 	}
 	return c.loaded.n > 0
@@ -161,14 +161,7 @@ func PoolOf(b *Buf) *Pool { return b.pool() }
 func (p *Pool) Alloc(batch []*Buf) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	n := 0
-	for n < len(batch) {
-		got := p.shared.Take(len(batch) - n)
-		if len(got) == 0 {
-			break
-		}
-		n += copy(batch[n:], got)
-	}
+	n := p.shared.Fill(batch)
 	p.shared.settle()
 	for _, b := range batch[:n] {
 		b.Reset()

@@ -38,8 +38,15 @@ type Port struct {
 	open  bool // a driver has it; guarded by world.mu
 }
 
-// NewWorld makes a world of size bytes of memory; 0 means what dma.SharedOptions does.
+// worldMemory is enough for a few ports with large rings, and small enough for the huge page pool of a
+// small machine.
+const worldMemory = 256 << 20
+
+// NewWorld makes a world of size bytes of memory; 0 means 256 MiB.
 func NewWorld(size int) (*World, error) {
+	if size == 0 {
+		size = worldMemory
+	}
 	shared, err := dma.NewShared(dma.SharedOptions{Size: size})
 	if err != nil {
 		return nil, err

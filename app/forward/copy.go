@@ -30,7 +30,7 @@ type copier struct {
 // copy returns copies of those frames for which there are buffers, in order, and frees all of frames.
 // There are no more copies than frames; they are valid until the next call.
 func (c *copier) copy(frames []*packet.Buf) []*packet.Buf {
-	got := copy(c.copies, c.out.Take(len(frames)))
+	got := c.out.Fill(c.copies[:len(frames)])
 	n := 0
 	for _, b := range frames {
 		if n == got {

@@ -140,7 +140,7 @@ func (w *sender) due(now uint64) int {
 
 // render makes the next n frames, or fewer if the pool is empty, and returns their number.
 func (w *sender) render(n int) int {
-	got := copy(w.batch, w.cache.Take(n))
+	got := w.cache.Fill(w.batch[:n])
 	for i, b := range w.batch[:got] {
 		if !w.fill(b) {
 			w.cache.Put(w.batch[i:got])
