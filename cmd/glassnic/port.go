@@ -1,0 +1,169 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"glassnic/bus"
+	"glassnic/nic"
+	"glassnic/packet"
+)
+
+// portFlags are the settings of ports.
+type portFlags struct {
+	queues, ring, buffers, mtu int
+	promiscuous                bool
+	linkWait                   time.Duration
+	huge                       choice
+}
+
+// add adds the flags; promiscuous and wait are the defaults of --promisc and --link-wait.
+func (f *portFlags) add(c *cobra.Command, promiscuous bool, wait time.Duration) {
+	fs := c.Flags()
+	fs.IntVar(&f.queues, "queues", 1, "receive and transmit queues of each port")
+	fs.IntVar(&f.ring, "ring", 512, "descriptors of each queue")
+	fs.IntVar(&f.buffers, "buffers", 0, fmt.Sprintf("packet buffers (0: the rings' and %d more)", spare))
+	fs.IntVar(&f.mtu, "mtu", 1500, "longest frame in bytes, without Ethernet header and FCS")
+	fs.BoolVar(&f.promiscuous, "promisc", promiscuous, "also receive frames for other addresses")
+	periodFlag(c, &f.linkWait, "link-wait", wait, "how long to wait for the link")
+	f.huge.add(c, "huge-page", "size of huge pages for a PCI card", "2M", "2M", "1G")
+}
+
+// config returns the settings; port is the number that received buffers carry.
+func (f *portFlags) config(c *cobra.Command, port uint8) nic.Config {
+	cfg := nic.Config{
+		RxQueues: f.queues, TxQueues: f.queues, RxRing: f.ring, TxRing: f.ring, MTU: f.mtu, Buffers: f.buffers,
+		Port: port, Promiscuous: f.promiscuous, LinkWait: f.linkWait, Logger: logger(c),
+	}
+	if cfg.LinkWait == 0 {
+		cfg.LinkWait = -1
+	}
+	if f.huge.value == "1G" {
+		cfg.HugePageSize = 1 << 30
+	}
+	return cfg
+}
+
+// open opens a port and says so on stderr if it has no link.
+func (f *portFlags) open(c *cobra.Command, addr string, cfg nic.Config) (nic.Device, error) {
+	d, err := nic.Open(c.Context(), addr, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if l, err := d.Link(); err == nil && !l.Up {
+		fmt.Fprintf(c.ErrOrStderr(), "glassnic: %s: %v: is the cable plugged in at both ends?\n", addr, nic.ErrLinkDown)
+	}
+	return d, nil
+}
+
+// with opens ports, calls do, and closes them.
+//
+// Ports that reach the same memory share the first one's pool: if each had its own, none could be closed
+// first, for its buffers lie in the other's transmit rings.
+func (f *portFlags) with(c *cobra.Command, addrs []string, do func([]nic.Device) error) (err error) {
+	var ports []nic.Device
+	defer func() {
+		for _, d := range slices.Backward(ports) {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	for i, a := range addrs {
+		cfg := f.config(c, uint8(i))
+		if i > 0 && sameMemory(addrs[0], a) {
+			cfg.Pool = ports[0].Info().Pool
+		}
+		if f.buffers == 0 {
+			cfg.Buffers = len(addrs)*2*f.queues*f.ring + spare
+		}
+		d, err := f.open(c, a, cfg)
+		if err != nil {
+			return err
+		}
+		ports = append(ports, d)
+	}
+	return do(ports)
+}
+
+// spare is how many buffers a pool has beside those in the rings.
+const spare = 2048
+
+// sameMemory tells whether the cards at two addresses reach the same memory.
+func sameMemory(a, b string) bool {
+	schemeA, restA := bus.SplitAddress(a)
+	schemeB, restB := bus.SplitAddress(b)
+	if schemeA != schemeB {
+		return false
+	}
+	return schemeA == "pci" || schemeA == "sim" || schemeA == "shm" && filepath.Dir(filepath.Clean(restA)) == filepath.Dir(filepath.Clean(restB))
+}
+
+// limit ends the context of a command after d; 0 means never.
+func limit(c *cobra.Command, d time.Duration) (context.Context, context.CancelFunc) {
+	if d <= 0 {
+		return context.WithCancel(c.Context())
+	}
+	return context.WithTimeout(c.Context(), d)
+}
+
+// linkWait is how long a link takes to come up at most, as a rule.
+const linkWait = 10 * time.Second
+
+// periodFlag adds a flag for a length of time.
+func periodFlag(c *cobra.Command, d *time.Duration, name string, def time.Duration, what string) {
+	*d = def
+	c.Flags().Var(period{d}, name, what)
+}
+
+// durationFlag adds --duration.
+func durationFlag(c *cobra.Command, d *time.Duration, def time.Duration, what string) {
+	periodFlag(c, d, "duration", def, what)
+}
+
+// batchFlag adds --batch.
+func batchFlag(c *cobra.Command, n *int, def int) {
+	c.Flags().IntVar(n, "batch", def, fmt.Sprintf("most frames handled at once, 1 to %d", packet.MaxTake))
+}
+
+func checkBatch(n int) error {
+	if n < 1 || n > packet.MaxTake {
+		return usage("--batch %d: want 1 to %d", n, packet.MaxTake)
+	}
+	return nil
+}
+
+// portStats are the statistics of a port as --json prints them.
+type portStats struct {
+	Type       string        `json:"type"` // "port"
+	Port       string        `json:"port"`
+	RxPackets  uint64        `json:"rx_packets"`
+	RxBytes    uint64        `json:"rx_bytes"`
+	TxPackets  uint64        `json:"tx_packets"`
+	TxBytes    uint64        `json:"tx_bytes"`
+	RxMissed   uint64        `json:"rx_missed"`
+	RxErrors   uint64        `json:"rx_errors"`
+	RxDropped  uint64        `json:"rx_dropped"`
+	RxNoBuffer uint64        `json:"rx_no_buffer"`
+	TxDropped  uint64        `json:"tx_dropped"`
+	Counters   []nic.Counter `json:"counters,omitempty"`
+}
+
+func newPortStats(addr string, s nic.Stats) portStats {
+	return portStats{
+		Type: "port", Port: addr, RxPackets: s.RxPackets, RxBytes: s.RxBytes, TxPackets: s.TxPackets, TxBytes: s.TxBytes,
+		RxMissed: s.RxMissed, RxErrors: s.RxErrors, RxDropped: s.RxDropped, RxNoBuffer: s.RxNoBuffer, TxDropped: s.TxDropped,
+	}
+}
+
+// losses lists what a port lost or refused.
+func (s portStats) losses() map[string]uint64 {
+	return map[string]uint64{
+		"rx_missed": s.RxMissed, "rx_errors": s.RxErrors, "rx_dropped": s.RxDropped,
+		"rx_no_buffer": s.RxNoBuffer, "tx_dropped": s.TxDropped,
+	}
+}

@@ -1,0 +1,320 @@
+package traffic
+
+import (
+	"bufio"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"glassnic/nic"
+)
+
+const tap = "tap0"
+
+// host is one of two that see nothing but the TAP interface of a port.
+type host struct {
+	*namespace
+	v4, v6 string
+}
+
+func newHosts(t *testing.T) [2]host {
+	return [2]host{{newNamespace(t), "10.82.59.1", "fd82:59::1"}, {newNamespace(t), "10.82.59.2", "fd82:59::2"}}
+}
+
+// up gives the interface its addresses and starts it.
+func (h *host) up(t *testing.T, mtu int) {
+	t.Helper()
+	h.run(t, "ip", "link", "set", tap, "mtu", strconv.Itoa(mtu), "up")
+	h.run(t, "ip", "address", "add", h.v4+"/24", "dev", tap)
+	h.run(t, "ip", "address", "add", h.v6+"/64", "dev", tap, "nodad")
+}
+
+// openTap opens a modelled card whose wire is the TAP interface that it makes in the namespace.
+func (h *host) openTap(t *testing.T, cfg nic.Config) nic.Device {
+	t.Helper()
+	var dev nic.Device
+	err := h.do(func() (err error) {
+		dev, err = nic.Open(t.Context(), "sim:tap="+tap, cfg)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeAtEnd(t, dev)
+	h.up(t, cfg.MTU)
+	return dev
+}
+
+// TestKernelTraffic joins two hosts by TAP, card, driver, forward, driver, card, TAP, and nothing else.
+func TestKernelTraffic(t *testing.T) {
+	need(t, "ip", "ping", "iperf3", "curl")
+	for _, mtu := range []int{1500, 9000} {
+		t.Run(fmt.Sprintf("mtu %d", mtu), func(t *testing.T) {
+			hosts := newHosts(t)
+			cfg := nic.Config{MTU: mtu, Promiscuous: true, Buffers: 8192}
+			a := hosts[0].openTap(t, cfg)
+			cfg.Pool = a.Info().Pool
+			f := startForward(t, a, hosts[1].openTap(t, cfg), false)
+			t.Run("ping", func(t *testing.T) { testPing(t, hosts, mtu) })
+			t.Run("iperf3", func(t *testing.T) { testIperf(t, hosts, f) })
+			t.Run("http", func(t *testing.T) { testHTTP(t, hosts) })
+			f.testAccount(t, hosts)
+			f.stop(t)
+		})
+	}
+}
+
+// TestPingTwoProcesses has the cards in one process and the driver in another.
+func TestPingTwoProcesses(t *testing.T) {
+	need(t, "ip", "ping")
+	hosts, yard := newHosts(t), newNamespace(t)
+	ports := newPorts(t)
+	// The interfaces are made where the server runs and then carried to the hosts.
+	server := ports.serveWith(t, yard.start, "tap=left", "tap=right")
+	for i, name := range []string{"left", "right"} {
+		yard.run(t, "ip", "link", "set", name, "netns", hosts[i].path, "name", tap)
+		hosts[i].up(t, 1500)
+	}
+	fwd := run(t, "fwd", ports.address(0), ports.address(1), "--idle-sleep", "20us")
+	testPing(t, hosts, 1500)
+	fwd.interrupt(t)
+	server.interrupt(t)
+	for _, d := range fwd.all("total")[0].Directions {
+		if d.RxPackets != d.TxPackets+sum(d.Drops) || d.RxPackets < 4000 {
+			t.Errorf("%+v", d)
+		}
+	}
+}
+
+// testAccount checks that every frame that one kernel handed over is with the other kernel or in a counter.
+func (f *forwarding) testAccount(t *testing.T, hosts [2]host) {
+	for i := range 2 {
+		eventually(t, 3*time.Second, fmt.Sprintf("account from host %d", i), func() error {
+			from, to := hosts[i].stats(t, tap), hosts[1-i].stats(t, tap)
+			in, out, err := f.account(i)
+			if err != nil {
+				return err
+			}
+			if got := in.RxPackets + in.RxMissed + in.RxErrors; got != from.Tx.Packets {
+				return fmt.Errorf("the kernel sent %d, the card received %d, missed %d, refused %d", from.Tx.Packets, in.RxPackets, in.RxMissed, in.RxErrors)
+			}
+			if got := to.Rx.Packets + to.Rx.Dropped; got != out.TxPackets {
+				return fmt.Errorf("the card sent %d, the kernel received %d and dropped %d", out.TxPackets, to.Rx.Packets, to.Rx.Dropped)
+			}
+			t.Logf("from host %d: %d frames sent by the kernel, %d received by the other; kernel dropped %d before, card missed %d, forward dropped %v",
+				i, from.Tx.Packets, to.Rx.Packets, from.Tx.Dropped, in.RxMissed, f.direction(i).Drops)
+			return nil
+		})
+	}
+}
+
+var pinged = regexp.MustCompile(`(\d+) packets transmitted, (\d+) received, (.*)0% packet loss`)
+
+// ping sends echo requests with so many bytes of payload, at most 20 ahead of the answers, and fails the
+// test if an answer is missing.
+func (h *host) ping(t *testing.T, to string, count, payload int) {
+	t.Helper()
+	out := h.run(t, "ping", "-q", "-n", "-c", strconv.Itoa(count), "-A", "-l", "20", "-W", "10", "-s", strconv.Itoa(payload), "-M", "do", to)
+	m := pinged.FindStringSubmatch(out)
+	if want := strconv.Itoa(count); m == nil || m[1] != want || m[2] != want || m[3] != "" {
+		t.Errorf("ping %s with %d bytes lost something:\n%s", to, payload, out)
+	}
+}
+
+func testPing(t *testing.T, hosts [2]host, mtu int) {
+	const count = 1000
+	hosts[0].ping(t, hosts[1].v4, count, 56)
+	hosts[1].ping(t, hosts[0].v6, count, 56)
+	// The longest that fit: IPv4 and IPv6 header, ICMP header.
+	hosts[1].ping(t, hosts[0].v4, count, mtu-20-8)
+	hosts[0].ping(t, hosts[1].v6, count, mtu-40-8)
+}
+
+// iperfResult is a part of what iperf3 -J prints at the end.
+type iperfResult struct {
+	Error string
+	End   struct {
+		Sum struct {
+			Packets, Lost_packets float64
+		}
+		Sum_sent, Sum_received struct{ Bytes float64 }
+	}
+}
+
+func testIperf(t *testing.T, hosts [2]host, f *forwarding) {
+	server, client := &hosts[0], &hosts[1]
+	ctx, cancel := context.WithCancel(t.Context())
+	cmd := server.command(ctx, "iperf3", "-s", "--forceflush")
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := server.start(cmd); err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait()
+	defer cancel()
+	for s := bufio.NewScanner(out); s.Scan(); {
+		if strings.Contains(s.Text(), "listening") {
+			break
+		}
+	}
+	go io.Copy(io.Discard, out)
+
+	for _, c := range []struct {
+		name string
+		args []string
+	}{
+		{"TCP", nil}, {"TCP back", []string{"-R"}}, {"UDP", []string{"-u", "-b", "50M"}}, {"UDP back", []string{"-u", "-b", "50M", "-R"}},
+	} {
+		before := losses(t, hosts, f)
+		var r iperfResult
+		text := client.run(t, "iperf3", append([]string{"-c", server.v4, "-t", "2", "-J"}, c.args...)...)
+		if err := json.Unmarshal([]byte(text), &r); err != nil || r.Error != "" {
+			t.Fatalf("%s: %v: %s", c.name, err, text)
+		}
+		if strings.HasPrefix(c.name, "TCP") {
+			if r.End.Sum_received.Bytes == 0 {
+				t.Errorf("%s: nothing arrived: %s", c.name, text)
+			}
+			t.Logf("%s: %.2f Gbit/s", c.name, r.End.Sum_received.Bytes*8/2e9)
+			continue
+		}
+		lost := r.End.Sum.Lost_packets
+		if r.End.Sum.Packets == 0 {
+			t.Errorf("%s: nothing was sent: %s", c.name, text)
+		}
+		eventually(t, patience, c.name+": account of lost datagrams", func() error {
+			if counted := losses(t, hosts, f) - before; lost > float64(counted) {
+				return fmt.Errorf("%v of %v are missing, %d are counted anywhere", lost, r.End.Sum.Packets, counted)
+			}
+			return nil
+		})
+		t.Logf("%s: %v datagrams, %v lost", c.name, r.End.Sum.Packets, lost)
+	}
+}
+
+// losses counts all frames and datagrams that the kernels, the cards and forward say they dropped; on a
+// busy machine there are some.
+func losses(t *testing.T, hosts [2]host, f *forwarding) (n uint64) {
+	t.Helper()
+	for i := range hosts {
+		h := &hosts[i]
+		n += h.counter(t, "Udp", "InErrors") + h.counter(t, "Udp", "SndbufErrors")
+		k := h.stats(t, tap)
+		s, err := f.ports[i].Stats()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n += k.Tx.Dropped + k.Rx.Dropped + s.RxMissed + s.RxErrors + s.RxDropped + s.TxDropped + sum(f.direction(i).Drops)
+	}
+	return n
+}
+
+// counter reads a counter from /proc/net/snmp: a line of names, then a line of values.
+func (h *host) counter(t *testing.T, group, name string) uint64 {
+	t.Helper()
+	var text []byte
+	err := h.do(func() (err error) {
+		text, err = os.ReadFile("/proc/thread-self/net/snmp")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for line := range strings.Lines(string(text)) {
+		f := strings.Fields(line)
+		if f[0] != group+":" {
+			continue
+		}
+		if names == nil {
+			names = f
+			continue
+		}
+		for i := range names {
+			if names[i] == name {
+				n, _ := strconv.ParseUint(f[i], 10, 64)
+				return n
+			}
+		}
+	}
+	t.Fatalf("no %s %s in /proc/net/snmp", group, name)
+	return 0
+}
+
+// fileSize is what is downloaded.
+const fileSize = 100e6
+
+// file is the same random bytes each time.
+func file() io.Reader { return io.LimitReader(rand.NewChaCha8([32]byte{82, 59, 9}), fileSize) }
+
+// testHTTP downloads a file by IPv4 and IPv6 and compares checksums.
+func testHTTP(t *testing.T, hosts [2]host) {
+	server, client := &hosts[0], &hosts[1]
+	sum := sha256.New()
+	if _, err := io.Copy(sum, file()); err != nil {
+		t.Fatal(err)
+	}
+	want := hex.EncodeToString(sum.Sum(nil))
+	var l net.Listener
+	err := server.do(func() (err error) {
+		l, err = net.Listen("tcp", "[::]:8080")
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	web := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Length", strconv.Itoa(fileSize))
+		_, _ = io.Copy(w, file())
+	})}
+	go web.Serve(l)
+	defer web.Close()
+	for _, addr := range []string{server.v4, "[" + server.v6 + "]"} {
+		got := client.download(t, "http://"+addr+":8080/")
+		if got != want {
+			t.Errorf("from %s: SHA-256 %s, want %s", addr, got, want)
+		}
+	}
+	for _, h := range hosts {
+		if n := h.counter(t, "Tcp", "InCsumErrors") + h.counter(t, "Udp", "InCsumErrors"); n > 0 {
+			t.Errorf("%d segments arrived with wrong checksums", n)
+		}
+	}
+}
+
+// download returns the SHA-256 of what curl gets.
+func (h *host) download(t *testing.T, url string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
+	defer cancel()
+	cmd := h.command(ctx, "curl", "--silent", "--show-error", "--fail", "--noproxy", "*", url)
+	sum := sha256.New()
+	var errs strings.Builder
+	cmd.Stdout, cmd.Stderr = sum, &errs
+	if err := startAndWait(h, cmd); err != nil {
+		t.Fatalf("curl: %v: %s", err, errs.String())
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+func startAndWait(h *host, cmd *exec.Cmd) error {
+	if err := h.start(cmd); err != nil {
+		return err
+	}
+	return cmd.Wait()
+}
