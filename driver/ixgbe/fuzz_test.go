@@ -190,7 +190,9 @@ func playCard(t *testing.T, input []byte) {
 		case opLook:
 			d.Stats()
 			d.Link()
-			d.Registers()
+			if in.bytes(1)&7 == 0 {
+				d.Registers()
+			}
 			d.Info()
 		case opSet:
 			on := in.bytes(1)&1 != 0

@@ -17,7 +17,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
 
 	"glassnic/nic"
 )
@@ -72,6 +71,7 @@ func TestKernelTraffic(t *testing.T) {
 			t.Run("iperf3", func(t *testing.T) { testIperf(t, hosts, f) })
 			t.Run("http", func(t *testing.T) { testHTTP(t, hosts) })
 			f.testAccount(t, hosts)
+			testIntact(t, hosts)
 			f.stop(t)
 		})
 	}
@@ -102,7 +102,7 @@ func TestPingTwoProcesses(t *testing.T) {
 // testAccount checks that every frame that one kernel handed over is with the other kernel or in a counter.
 func (f *forwarding) testAccount(t *testing.T, hosts [2]host) {
 	for i := range 2 {
-		eventually(t, 3*time.Second, fmt.Sprintf("account from host %d", i), func() error {
+		eventually(t, patience, fmt.Sprintf("account from host %d", i), func() error {
 			from, to := hosts[i].stats(t, tap), hosts[1-i].stats(t, tap)
 			in, out, err := f.account(i)
 			if err != nil {
@@ -111,8 +111,12 @@ func (f *forwarding) testAccount(t *testing.T, hosts [2]host) {
 			if got := in.RxPackets + in.RxMissed + in.RxErrors; got != from.Tx.Packets {
 				return fmt.Errorf("the kernel sent %d, the card received %d, missed %d, refused %d", from.Tx.Packets, in.RxPackets, in.RxMissed, in.RxErrors)
 			}
-			if got := to.Rx.Packets + to.Rx.Dropped; got != out.TxPackets {
+			// What the kernel dropped, it had received.
+			if to.Rx.Packets != out.TxPackets {
 				return fmt.Errorf("the card sent %d, the kernel received %d and dropped %d", out.TxPackets, to.Rx.Packets, to.Rx.Dropped)
+			}
+			if to.Rx.Dropped > 0 {
+				t.Errorf("host %d dropped %d frames, such as are no IP", 1-i, to.Rx.Dropped)
 			}
 			t.Logf("from host %d: %d frames sent by the kernel, %d received by the other; kernel dropped %d before, card missed %d, forward dropped %v",
 				i, from.Tx.Packets, to.Rx.Packets, from.Tx.Dropped, in.RxMissed, f.direction(i).Drops)
@@ -121,13 +125,26 @@ func (f *forwarding) testAccount(t *testing.T, hosts [2]host) {
 	}
 }
 
+// testIntact fails if anything arrived damaged that TCP then mended.
+func testIntact(t *testing.T, hosts [2]host) {
+	for i := range hosts {
+		for _, c := range [][2]string{
+			{"Ip", "InHdrErrors"}, {"Icmp", "InCsumErrors"}, {"Tcp", "InErrs"}, {"Tcp", "InCsumErrors"}, {"Udp", "InCsumErrors"},
+		} {
+			if n := hosts[i].counter(t, c[0], c[1]); n > 0 {
+				t.Errorf("host %d: %s %s is %d", i, c[0], c[1], n)
+			}
+		}
+	}
+}
+
 var pinged = regexp.MustCompile(`(\d+) packets transmitted, (\d+) received, (.*)0% packet loss`)
 
-// ping sends echo requests with so many bytes of payload, at most 20 ahead of the answers, and fails the
+// ping sends echo requests with so many bytes of payload, at most 3 ahead of the answers, and fails the
 // test if an answer is missing.
 func (h *host) ping(t *testing.T, to string, count, payload int) {
 	t.Helper()
-	out := h.run(t, "ping", "-q", "-n", "-c", strconv.Itoa(count), "-A", "-l", "20", "-W", "10", "-s", strconv.Itoa(payload), "-M", "do", to)
+	out := h.run(t, "ping", "-q", "-n", "-c", strconv.Itoa(count), "-A", "-l", "3", "-W", "10", "-s", strconv.Itoa(payload), "-M", "do", to)
 	m := pinged.FindStringSubmatch(out)
 	if want := strconv.Itoa(count); m == nil || m[1] != want || m[2] != want || m[3] != "" {
 		t.Errorf("ping %s with %d bytes lost something:\n%s", to, payload, out)
@@ -219,7 +236,7 @@ func losses(t *testing.T, hosts [2]host, f *forwarding) (n uint64) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		n += k.Tx.Dropped + k.Rx.Dropped + s.RxMissed + s.RxErrors + s.RxDropped + s.TxDropped + sum(f.direction(i).Drops)
+		n += k.Tx.Dropped + s.RxMissed + s.RxErrors + s.RxDropped + s.TxDropped + sum(f.direction(i).Drops)
 	}
 	return n
 }
@@ -288,11 +305,6 @@ func testHTTP(t *testing.T, hosts [2]host) {
 		got := client.download(t, "http://"+addr+":8080/")
 		if got != want {
 			t.Errorf("from %s: SHA-256 %s, want %s", addr, got, want)
-		}
-	}
-	for _, h := range hosts {
-		if n := h.counter(t, "Tcp", "InCsumErrors") + h.counter(t, "Udp", "InCsumErrors"); n > 0 {
-			t.Errorf("%d segments arrived with wrong checksums", n)
 		}
 	}
 }
