@@ -35,8 +35,26 @@ type Device interface {
 	SetPromiscuous(on bool) error
 	// Close stops DMA, then gives the memory and the card back. Nobody may use the queues or the
 	// buffers of the port's own pool from then on. The error tells what could not be stopped and which
-	// buffers are still out.
+	// buffers are still out: those in another port's transmit ring, too, so ports between which frames
+	// go are closed together by CloseAll.
 	Close() error
+}
+
+// CloseAll closes ports between which frames went: it stops them all before it closes the first. Nil
+// entries are passed over.
+func CloseAll(ports ...Device) error {
+	var all []error
+	for _, p := range ports {
+		if s, ok := p.(Stopper); ok {
+			all = append(all, s.Stop())
+		}
+	}
+	for _, p := range ports {
+		if p != nil {
+			all = append(all, p.Close())
+		}
+	}
+	return errors.Join(all...)
 }
 
 // RxQueue is a receive queue.
@@ -103,6 +121,13 @@ type Counter struct {
 
 // What only some cards can do is found by asserting one of these on a Device.
 type (
+	// Stopper ends a port's work in two steps.
+	Stopper interface {
+		// Stop ends all DMA and gives the buffers in the rings back to their pools. Nobody may use the
+		// queues from then on, and all that is left to do is Close.
+		Stop() error
+	}
+
 	// LEDs lets one see which card is which.
 	LEDs interface {
 		// LEDs returns how many there are.

@@ -4,13 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"glassnic/bus"
 	"glassnic/nic"
 	"glassnic/packet"
 )
@@ -28,7 +25,7 @@ func (f *portFlags) add(c *cobra.Command, promiscuous bool, wait time.Duration) 
 	fs := c.Flags()
 	fs.IntVar(&f.queues, "queues", 1, "receive and transmit queues of each port")
 	fs.IntVar(&f.ring, "ring", 512, "descriptors of each queue")
-	fs.IntVar(&f.buffers, "buffers", 0, fmt.Sprintf("packet buffers (0: the rings' and %d more)", spare))
+	fs.IntVar(&f.buffers, "buffers", 0, "packet buffers of each port (0: what the rings need, and 1024)")
 	fs.IntVar(&f.mtu, "mtu", 1500, "longest frame in bytes, without Ethernet header and FCS")
 	fs.BoolVar(&f.promiscuous, "promisc", promiscuous, "also receive frames for other addresses")
 	periodFlag(c, &f.linkWait, "link-wait", wait, "how long to wait for the link")
@@ -63,44 +60,17 @@ func (f *portFlags) open(c *cobra.Command, addr string, cfg nic.Config) (nic.Dev
 }
 
 // with opens ports, calls do, and closes them.
-//
-// Ports that reach the same memory share the first one's pool: if each had its own, none could be closed
-// first, for its buffers lie in the other's transmit rings.
 func (f *portFlags) with(c *cobra.Command, addrs []string, do func([]nic.Device) error) (err error) {
 	var ports []nic.Device
-	defer func() {
-		for _, d := range slices.Backward(ports) {
-			err = errors.Join(err, d.Close())
-		}
-	}()
+	defer func() { err = errors.Join(err, nic.CloseAll(ports...)) }()
 	for i, a := range addrs {
-		cfg := f.config(c, uint8(i))
-		if i > 0 && sameMemory(addrs[0], a) {
-			cfg.Pool = ports[0].Info().Pool
-		}
-		if f.buffers == 0 {
-			cfg.Buffers = len(addrs)*2*f.queues*f.ring + spare
-		}
-		d, err := f.open(c, a, cfg)
+		d, err := f.open(c, a, f.config(c, uint8(i)))
 		if err != nil {
 			return err
 		}
 		ports = append(ports, d)
 	}
 	return do(ports)
-}
-
-// spare is how many buffers a pool has beside those in the rings.
-const spare = 2048
-
-// sameMemory tells whether the cards at two addresses reach the same memory.
-func sameMemory(a, b string) bool {
-	schemeA, restA := bus.SplitAddress(a)
-	schemeB, restB := bus.SplitAddress(b)
-	if schemeA != schemeB {
-		return false
-	}
-	return schemeA == "pci" || schemeA == "sim" || schemeA == "shm" && filepath.Dir(filepath.Clean(restA)) == filepath.Dir(filepath.Clean(restB))
 }
 
 // limit ends the context of a command after d; 0 means never.

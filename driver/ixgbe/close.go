@@ -11,28 +11,43 @@ import (
 // drainLimit is how long Close lets the card send what is in its rings. Tests shorten it.
 var drainLimit = 100 * time.Millisecond
 
-// Close implements nic.Device: it stops reception, lets the transmit rings run empty, stops all
-// DMA, and only then gives buffers and memory back.
-func (d *Device) Close() error {
+// Stop implements nic.Stopper: it stops reception, lets the transmit rings run empty, stops all DMA, and
+// only then gives the buffers back.
+func (d *Device) Stop() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
 		return nil
 	}
 	d.closed = true
-	if err := d.stop(context.Background()); err != nil {
+	if d.stopped = d.stop(context.Background()); d.stopped != nil {
 		// The card may still write to the memory, which therefore nobody else gets.
-		return errors.Join(err, d.fn.Close())
+		return d.stopped
 	}
-	var err error
 	for _, q := range d.rx {
 		q.release()
 	}
 	for _, q := range d.tx {
 		q.release()
 	}
+	return nil
+}
+
+// Close implements nic.Device.
+func (d *Device) Close() error {
+	first := d.Stop()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.shut {
+		return nil
+	}
+	d.shut = true
+	if d.stopped != nil {
+		return errors.Join(first, d.fn.Close())
+	}
+	var err error
 	if d.own {
-		err = errors.Join(err, d.pool.Close())
+		err = d.pool.Close()
 	}
 	for _, m := range d.rings {
 		d.fn.DMA().Free(m)

@@ -53,7 +53,9 @@ type Device struct {
 	stats        counters
 	ledctl       uint32 // LEDCTL before anybody set an LED
 	ledSet       bool
-	closed       bool
+	closed       bool  // by Stop
+	stopped      error // of Stop, after which the card may still be at work
+	shut         bool  // by Close
 }
 
 // open implements nic.Driver.

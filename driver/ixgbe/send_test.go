@@ -1,12 +1,15 @@
 package ixgbe_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
 	chip "glassnic/chip/ixgbe"
+	"glassnic/driver/ixgbe"
 	"glassnic/nic"
 	"glassnic/packet"
+	"glassnic/sim"
 	"glassnic/sim/iommu"
 	model "glassnic/sim/ixgbe"
 	"glassnic/sim/wire"
@@ -329,5 +332,35 @@ func TestNoAllocations(t *testing.T) {
 	}
 	if moved < 200*32 {
 		t.Errorf("only %d frames went through", moved)
+	}
+}
+
+// Ports whose buffers lie in each other's transmit rings are closed together.
+func TestCloseAll(t *testing.T) {
+	space := iommu.New()
+	var rigs [2]*rig
+	for i := range rigs {
+		w := &script{full: true}
+		s, err := sim.NewTrapped(model.Config{Wire: w, Memory: space})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := nic.OpenFunction(context.Background(), s.Function("sim:test"), nic.Config{RxRing: 64, TxRing: 64, Buffers: 256})
+		if err != nil {
+			t.Fatal(err)
+		}
+		rigs[i] = &rig{t: t, sim: s, wire: w, dev: d.(*ixgbe.Device)}
+	}
+	for i, r := range rigs {
+		b := r.buf(frame(60, byte(i)), 60)
+		if rigs[1-i].dev.TxQueue(0).Send([]*packet.Buf{b}) != 1 {
+			t.Fatal("not sent")
+		}
+	}
+	if err := nic.CloseAll(rigs[0].dev, nil, rigs[1].dev); err != nil {
+		t.Error(err)
+	}
+	if n := space.InUse(); n != 0 {
+		t.Errorf("%d bytes still allocated", n)
 	}
 }

@@ -77,6 +77,9 @@ func (m *Impair) SetUp(up bool) { m.down.Store(!up) }
 // Up implements End.
 func (m *Impair) Up() bool { return !m.down.Load() && m.end.Up() }
 
+// Overruns is that of the other End.
+func (m *Impair) Overruns() bool { return overruns(m.end) }
+
 // patience is how many calls of Receive a sent frame waits to be overtaken.
 const patience = 8
 

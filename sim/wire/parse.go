@@ -22,8 +22,9 @@ peer[,KEY=VALUE...]         gen towards the port, sink from it
 tap=NAME                    a kernel TAP interface (Linux)
 pcap=IN[,OUT][,loop[=N]][,pace][,pad]   replays IN, records to OUT; either may be left out
 impair[,KEY=VALUE...],wire=WIRE         faults in another wire
-keys of gen and peer: size=60|60+590|imix rate=1M (frames/s; 0: full) count=N flows=N stream=N seq=no routed
+keys of gen and peer: size=60|60+590|imix rate=1M (frames/s; 0: full) wait count=N flows=N stream=N seq=no routed
   template=udp4|udp6|tcp4|arp|raw smac=MAC dmac=MAC src=IP dst=IP sport=N dport=N
+  with a rate, frames that the card is not ready for are lost, unless wait is given; at full rate they wait
 keys of impair: lose bad flip dup reorder (each 0.01, or 1/100 for every 100th) dir=rx|tx|both seed=N`
 
 // plan is a parsed description; open makes the End, parse itself has no effects.
@@ -100,7 +101,7 @@ func parseSource(desc, kind string, opts []string) (plan, error) {
 	}}, nil
 }
 
-var errOption = errors.New("unknown option: use size, rate, count, flows, stream, seq, routed, template, smac, dmac, src, dst, sport or dport")
+var errOption = errors.New("unknown option: use size, rate, wait, count, flows, stream, seq, routed, template, smac, dmac, src, dst, sport or dport")
 
 func setSource(c *SourceConfig, key, value string) (err error) {
 	switch key {
@@ -108,6 +109,8 @@ func setSource(c *SourceConfig, key, value string) (err error) {
 		c.Sizes, err = traffic.ParseSizes(value)
 	case "rate":
 		c.Rate, err = parseNumber(value)
+	case "wait":
+		c.Wait, err = parseBool(value)
 	case "count":
 		var n float64
 		if n, err = parseNumber(value); n != math.Trunc(n) {

@@ -61,6 +61,19 @@ func TestParseSource(t *testing.T) {
 	}
 }
 
+// Only a paced source does not wait for its port, whatever stands before it.
+func TestOverruns(t *testing.T) {
+	for desc, want := range map[string]bool{
+		"gen": false, "gen,rate=0": false, "gen,rate=1k": true, "gen,rate=1k,wait": false, "gen,rate=1k,wait=no": true,
+		"peer": false, "peer,rate=1k": true, "peer,wait,rate=1k": false, "loop": false, "sink": false, "pcap=,/dev/null": false,
+		"impair,wire=peer,rate=1k": true, "impair,wire=impair,wire=gen": false, "impair,wire=impair,wire=gen,rate=1k": true,
+	} {
+		if got := overruns(mustParse(t, desc)); got != want {
+			t.Errorf("%s: overruns %v", desc, got)
+		}
+	}
+}
+
 func TestParseImpair(t *testing.T) {
 	m := mustParse(t, "impair,lose=0.01,bad=1/7,flip=0,dup=1,reorder=0.5,seed=9,dir=tx,wire=sink").(*Impair)
 	want := Faults{Lose: Chance{P: .01}, Bad: Chance{Every: 7}, Duplicate: Chance{P: 1}, Reorder: Chance{P: .5}}
@@ -117,6 +130,7 @@ func TestParseErrors(t *testing.T) {
 		"gen,rate=-1":           "14.88M",
 		"gen,rate=2G":           "up to 1e9",
 		"gen,rate=NaN":          "14.88M",
+		"gen,wait=perhaps":      "yes or no",
 		"gen,count=1.5":         "whole number",
 		"gen,count=x":           "14.88M",
 		"gen,flows=x":           "invalid syntax",

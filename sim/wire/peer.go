@@ -28,6 +28,9 @@ func NewPeer(from, to Counted) *Peer { return &Peer{from, to} }
 // Receive implements End.
 func (p *Peer) Receive(frames []Frame) int { return p.from.Receive(frames) }
 
+// Overruns is that of the End that frames arrive from.
+func (p *Peer) Overruns() bool { return overruns(p.from) }
+
 // Send implements End.
 func (p *Peer) Send(frames []Frame) int { return p.to.Send(frames) }
 

@@ -12,6 +12,9 @@ type SourceConfig struct {
 	traffic.Spec
 	// Rate is in frames per second; 0 means that frames are always waiting.
 	Rate float64
+	// Wait holds paced frames back while the port is not ready for them, as frames at full rate are; else
+	// the port misses those, as on a real wire.
+	Wait bool
 	// Count ends the stream after so many frames; 0 means that it does not end.
 	Count uint64
 	// Clock tells the time since some moment, never going back; nil means real time. It is called
@@ -85,6 +88,10 @@ func (s *Source) due() uint64 {
 	}
 	return max(s.series.Sent(), uint64(max(0, now-s.start).Seconds()*s.cfg.Rate)+1)
 }
+
+// Overruns tells whether frames are lost at a port that is not ready for them, as those of a paced source
+// are unless it is to Wait (see End).
+func (s *Source) Overruns() bool { return s.cfg.Rate > 0 && !s.cfg.Wait }
 
 // Send implements End.
 func (s *Source) Send(frames []Frame) int {

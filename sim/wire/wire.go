@@ -18,6 +18,9 @@ type Frame struct {
 
 // End is what a port's cable leads to. The loop that steps a model owns it: no method may be called
 // concurrently with another unless an implementation says so.
+//
+// An End waits until the port takes its frames, unless it has a method Overruns() bool that returns true,
+// always: then frames that the port is not ready for are lost, and the port counts them.
 type End interface {
 	// Receive sets up to len(frames) entries to frames that arrive at the port now and returns
 	// their number. Data is read-only and stays valid until the next call on this End.
@@ -29,6 +32,12 @@ type End interface {
 	Up() bool
 	// Close releases what the End holds. Ends that hold nothing do nothing.
 	Close() error
+}
+
+// overruns tells whether an End does not wait for its port.
+func overruns(e End) bool {
+	o, ok := e.(interface{ Overruns() bool })
+	return ok && o.Overruns()
 }
 
 // Stats counts what passed an End since it was made. Receive and transmit are named from the

@@ -149,6 +149,9 @@ func (h *host) ping(t *testing.T, to string, count, payload int) {
 	if want := strconv.Itoa(count); m == nil || m[1] != want || m[2] != want || m[3] != "" {
 		t.Errorf("ping %s with %d bytes lost something:\n%s", to, payload, out)
 	}
+	if _, times, ok := strings.Cut(out, "rtt "); ok {
+		t.Logf("%s, %d bytes: %s", to, payload, strings.TrimSpace(times))
+	}
 }
 
 func testPing(t *testing.T, hosts [2]host, mtu int) {
