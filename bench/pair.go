@@ -18,8 +18,8 @@ import (
 const (
 	ring    = 512  // descriptors
 	buffers = 4096 // of each port's pool
-	// idleTurns is how many turns in a row may find nothing before a driver counts as stuck: seconds.
-	idleTurns = 1 << 26
+	// patience is how long a driver may find nothing before it counts as stuck, however busy the machine.
+	patience = 20 * time.Second
 )
 
 // pair is a driver that forwards between two ports.
@@ -68,6 +68,22 @@ func kindOf(name string) (kind, error) {
 	return kinds[i], nil
 }
 
+// idle counts turns that found nothing, and looks at the clock only now and then.
+type idle struct {
+	turns int
+	since time.Time
+}
+
+func (i *idle) over() bool {
+	if i.turns++; i.turns&(1<<20-1) != 0 {
+		return false
+	}
+	if i.turns == 1<<20 {
+		i.since = time.Now()
+	}
+	return time.Since(i.since) > patience
+}
+
 // linkWait is how long a link may take.
 const linkWait = 10 * time.Second
 
@@ -104,7 +120,7 @@ func openTextbook(cfg textbook.Config) func(context.Context, bus.Function, bus.F
 }
 
 func (p *textbookPair) run(batch, want int) (received, dropped int) {
-	for idle := 0; received < want && idle < idleTurns; idle++ {
+	for idle := (idle{}); received < want && !idle.over(); {
 		for i, from := range p.ports {
 			to := p.ports[1-i]
 			n := from.Receive(p.bufs[:batch])
@@ -119,7 +135,7 @@ func (p *textbookPair) run(batch, want int) (received, dropped int) {
 			textbook.Free(got[sent:])
 			received += n
 			dropped += n - sent
-			idle = 0
+			idle.turns = 0
 		}
 	}
 	return received, dropped
@@ -162,7 +178,7 @@ func openGlassnic(ctx context.Context, a, b bus.Function) (pair, error) {
 }
 
 func (p *glassnicPair) run(batch, want int) (received, dropped int) {
-	for idle := 0; received < want && idle < idleTurns; idle++ {
+	for idle := (idle{}); received < want && !idle.over(); {
 		for i, rx := range p.rx {
 			n := rx.Receive(p.bufs[:batch])
 			if n == 0 {
@@ -178,7 +194,7 @@ func (p *glassnicPair) run(batch, want int) (received, dropped int) {
 			}
 			received += n
 			dropped += n - sent
-			idle = 0
+			idle.turns = 0
 		}
 	}
 	return received, dropped
@@ -213,10 +229,10 @@ func openFloor(_ context.Context, a, b bus.Function) (pair, error) {
 }
 
 func (p floorPair) run(batch, want int) (received, dropped int) {
-	for idle := 0; received < want && idle < idleTurns; idle++ {
+	for idle := (idle{}); received < want && !idle.over(); {
 		if n := p.Forward(batch); n > 0 {
 			received += n
-			idle = 0
+			idle.turns = 0
 		}
 	}
 	return received, 0

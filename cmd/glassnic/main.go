@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/pprof"
 	"strings"
 	"syscall"
 
@@ -42,6 +43,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	root.SetOut(out)
 	root.SetErr(stderr)
 	cmd, err := root.ExecuteContextC(ctx)
+	pprof.StopCPUProfile()
 	var wrong usageError
 	switch {
 	case errors.As(err, &wrong):
@@ -73,8 +75,24 @@ Data goes to stdout, messages to stderr. Exit codes: 0 ok, 1 failure, 2 wrong us
 	root.Version = version()
 	root.SilenceErrors, root.SilenceUsage, root.DisableAutoGenTag = true, true, true
 	root.PersistentFlags().BoolP("verbose", "v", false, "log every step to stderr")
+	root.PersistentFlags().String("cpuprofile", "", "write a CPU profile to this file, such as default.pgo is made of")
+	_ = root.PersistentFlags().MarkHidden("cpuprofile")
+	root.PersistentPreRunE = profile
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	return root
+}
+
+// profile starts the CPU profile that --cpuprofile asks for.
+func profile(c *cobra.Command, _ []string) error {
+	path, err := c.Flags().GetString("cpuprofile")
+	if err != nil || path == "" {
+		return err
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return pprof.StartCPUProfile(f)
 }
 
 // usageError is a command line that cannot be carried out as it is written.
