@@ -121,8 +121,8 @@ func openTextbook(cfg textbook.Config) func(context.Context, bus.Function, bus.F
 
 func (p *textbookPair) run(batch, want int) (received, dropped int) {
 	for idle := (idle{}); received < want && !idle.over(); {
-		for i, from := range p.ports {
-			to := p.ports[1-i]
+		for i := range p.ports {
+			from, to := p.ports[i], p.ports[1-i]
 			n := from.Receive(p.bufs[:batch])
 			if n == 0 {
 				continue
@@ -167,6 +167,11 @@ func openGlassnic(ctx context.Context, a, b bus.Function) (pair, error) {
 		}
 		p.rx[i], p.tx[i] = p.ports[i].RxQueue(0), p.ports[i].TxQueue(0)
 	}
+	for i, pool := range p.pools {
+		c := pool.NewCache()
+		p.rx[i].(nic.CacheUser).UseCache(c)
+		p.tx[1-i].(nic.CacheUser).UseCache(c)
+	}
 	if err := awaitLink(func() bool {
 		l0, err0 := p.ports[0].Link()
 		l1, err1 := p.ports[1].Link()
@@ -179,8 +184,8 @@ func openGlassnic(ctx context.Context, a, b bus.Function) (pair, error) {
 
 func (p *glassnicPair) run(batch, want int) (received, dropped int) {
 	for idle := (idle{}); received < want && !idle.over(); {
-		for i, rx := range p.rx {
-			n := rx.Receive(p.bufs[:batch])
+		for i := range p.rx {
+			n := p.rx[i].Receive(p.bufs[:batch])
 			if n == 0 {
 				continue
 			}

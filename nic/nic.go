@@ -128,6 +128,17 @@ type (
 		Stop() error
 	}
 
+	// CacheUser is implemented by queues that can share a worker's cache of buffers. Where one worker
+	// receives and sends, the buffers that its transmit queue gets back are those that its receive
+	// queue takes next, and nothing has to be exchanged with other CPUs.
+	CacheUser interface {
+		// UseCache has the queue take its buffers from c, or give them back to it, from now on. The
+		// queue and all others that use c must belong to one worker. It reports false and changes
+		// nothing where the queue cannot: c must be of the receive queue's pool, or of one that the
+		// transmit queue's card reaches. Nil gives the queue a cache of its own again.
+		UseCache(c *packet.Cache) bool
+	}
+
 	// LEDs lets one see which card is which.
 	LEDs interface {
 		// LEDs returns how many there are.

@@ -115,6 +115,7 @@ func (cfg *Config) capturer() (*capturer, error) {
 	}
 	for i := range info.RxQueues {
 		c.queues = append(c.queues, cfg.Port.RxQueue(i))
+		worker.ShareCache(c.cache, c.queues[i])
 	}
 	var err error
 	if c.file, err = newFile(cfg.Output, cfg.Format, cfg.SnapLen, info.Address); err != nil {

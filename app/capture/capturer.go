@@ -39,6 +39,9 @@ func (c *capturer) loop(stop *worker.Stop) {
 	for c.err == nil && !stop.Stopped() && !c.enough() {
 		c.step()
 	}
+	for _, q := range c.queues {
+		worker.ShareCache(nil, q)
+	}
 	c.cache.Flush()
 	if c.err == nil {
 		now, err := c.port.Stats()

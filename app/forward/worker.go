@@ -40,9 +40,13 @@ func (w *forwarder) loop(stop *worker.Stop) {
 // finish sends or drops what is held and gives all buffers back.
 func (w *forwarder) finish() {
 	for _, d := range w.dirs {
-		for d != nil && len(d.held) > 0 {
+		if d == nil {
+			continue
+		}
+		for len(d.held) > 0 {
 			d.retry()
 		}
+		worker.ShareCache(nil, d.rx, d.tx)
 	}
 	for _, c := range w.caches {
 		c.Flush()
@@ -98,7 +102,7 @@ type direction struct {
 	left     int           // offers until held is dropped
 	patience int
 	touch    bool
-	drop     *packet.Cache // of the pool of what is held
+	drop     *packet.Cache // of the pool of what is held and sent
 	copier   *copier       // nil where the ports share a domain
 	c        counts
 }
@@ -113,6 +117,8 @@ func newDirection(cfg *Config, from, to nic.Device, i int, in, out *packet.Cache
 		d.copier = &copier{in: in, out: out, copies: make([]*packet.Buf, cfg.Batch)}
 		d.drop = out
 	}
+	worker.ShareCache(in, d.rx)
+	worker.ShareCache(d.drop, d.tx)
 	return d
 }
 

@@ -49,6 +49,7 @@ func newSender(cfg *Config, i int) (*sender, error) {
 		tx: cfg.Port.TxQueue(i), t: t, cache: pool.NewCache(), room: pool.Room(),
 		batch: make([]*packet.Buf, cfg.Batch), count: share(cfg.Count, i, cfg.Workers), idle: worker.Idle{Sleep: cfg.IdleSleep},
 	}
+	worker.ShareCache(w.cache, w.tx)
 	w.spare = make([]byte, w.longest())
 	w.c.done = cfg.Count > 0 && w.count == 0
 	if cfg.Rate > 0 {
@@ -81,6 +82,7 @@ func (w *sender) loop(stop *worker.Stop) {
 		w.linger()
 		w.published.Put(&w.c)
 	}
+	worker.ShareCache(nil, w.tx)
 	w.cache.Flush()
 }
 

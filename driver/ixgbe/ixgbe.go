@@ -117,7 +117,7 @@ func (d *Device) prepare() error {
 			ring: ring, stretch: reportEvery(d.cfg), reports: make([]int, ring.size), domain: d.fn.DMA().Domain(),
 			tail: d.regs.Doorbell(chip.TDT(i)), top: uint64(d.maxFrame() - minTx),
 		}
-		q.use(d.pool)
+		q.use(d.pool.NewCache())
 		d.tx = append(d.tx, q)
 	}
 	return nil

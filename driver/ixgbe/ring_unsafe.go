@@ -57,6 +57,9 @@ type refs struct{ first unsafe.Pointer }
 
 func refsOf(bufs []*packet.Buf) refs { return refs{unsafe.Pointer(unsafe.SliceData(bufs))} }
 
+// stock returns the fresh buffers of a stretch.
+func (q *rxQueue) stock() refs { return refs{unsafe.Pointer(&q.fresh)} }
+
 // at returns buffer i.
 func (r refs) at(i int) *packet.Ref {
 	return (*packet.Ref)(unsafe.Add(r.first, i*int(unsafe.Sizeof(packet.Ref(0)))))

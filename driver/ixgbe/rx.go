@@ -18,10 +18,11 @@ type rxQueue struct {
 	ring
 	next  int         // the descriptor that the card fills next
 	left  int         // descriptors of the stretch from next on
-	fresh refs        // the buffers of the stretch
-	count int         // of fresh; the last left of them are not in the ring yet
+	count int         // descriptors of the whole stretch
 	span  packet.Span // of a frame of one byte that came in at this port
 	room  uint64      // bytes that the card may write to a buffer
+
+	fresh [rxStretch]packet.Ref // the last left of fresh[:count] are not in the ring yet
 
 	tail    mmio.Doorbell // RDT
 	stretch int           // the longest stretch
@@ -61,7 +62,7 @@ func (q *rxQueue) run(batch []*packet.Buf) int {
 		return 0
 	}
 	limit, span, room := min(len(batch), q.left), q.span, q.room
-	w, fresh, out := q.from(q.next), q.fresh.from(q.count-q.left), refsOf(batch)
+	w, fresh, out := q.from(q.next), q.stock().from(q.count-q.left), refsOf(batch)
 	n := 0
 	for n < limit {
 		d := w.desc(n)
@@ -118,8 +119,21 @@ func (q *rxQueue) turn() {
 		q.next = 0
 	}
 	q.tail.Ring(q.limit())
-	fresh := q.cache.Take(min(q.stretch, q.size-q.next))
-	q.fresh, q.count, q.left = refsOf(fresh), len(fresh), len(fresh)
+	q.count = copy(q.fresh[:], packet.Refs(q.cache.Take(min(q.stretch, q.size-q.next))))
+	q.left = q.count
+}
+
+// UseCache implements nic.CacheUser.
+func (q *rxQueue) UseCache(c *packet.Cache) bool {
+	if c == nil {
+		c = q.cache.Pool().NewCache()
+	}
+	if c.Pool() != q.cache.Pool() {
+		return false
+	}
+	q.cache.Flush()
+	q.cache = c
+	return true
 }
 
 // limit is the tail that hands all descriptors to the card but one: when head and tail are equal the
@@ -143,7 +157,7 @@ func (q *rxQueue) segment() (frame *packet.Buf, more bool) {
 		q.noBuffer.Add(1)
 		return nil, false
 	}
-	r, f := q.buf(q.next), q.fresh.at(q.count-q.left).Buf()
+	r, f := q.buf(q.next), q.fresh[q.count-q.left].Buf()
 	b := r.Buf()
 	r.Set(f)
 	d.w0 = f.IOVA() + packet.Headroom
@@ -205,7 +219,7 @@ func (q *rxQueue) release() {
 	}
 	packet.Free([]*packet.Buf{q.head})
 	for ; q.left > 0; q.left-- {
-		free(q.fresh.at(q.count - q.left).Buf())
+		free(q.fresh[q.count-q.left].Buf())
 	}
 	for i := range q.size {
 		free(q.buf(i).Buf())

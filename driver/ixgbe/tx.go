@@ -225,14 +225,29 @@ func (q *txQueue) adopt(p *packet.Pool) {
 		q.mixed = true
 		return
 	}
-	q.cache.Flush()
-	q.use(p)
+	q.use(p.NewCache())
 }
 
-// use makes p the pool whose buffers come back in bulk.
-func (q *txQueue) use(p *packet.Pool) {
-	q.cache = p.NewCache()
-	q.plain = packet.MakeSpan(0, 0, p.Flags())
+// use makes c the cache to which buffers come back in bulk.
+func (q *txQueue) use(c *packet.Cache) {
+	if q.cache != nil {
+		q.cache.Flush()
+	}
+	q.cache = c
+	q.plain = packet.MakeSpan(0, 0, c.Pool().Flags())
+}
+
+// UseCache implements nic.CacheUser.
+func (q *txQueue) UseCache(c *packet.Cache) bool {
+	if c == nil {
+		c = q.cache.Pool().NewCache()
+	}
+	if c.Pool().Domain() != q.domain {
+		return false
+	}
+	q.mixed = q.mixed || c.Pool() != q.cache.Pool() && q.clean != q.next
+	q.use(c)
+	return true
 }
 
 // release gives all buffers back after the card has stopped.
