@@ -45,8 +45,9 @@ func open(_ context.Context, rest string, _ bus.Options) (bus.Function, error) {
 	}
 	fn, err := p.Function()
 	if err != nil {
+		_ = own.world.Remove(p)
 		leave()
-		return nil, err
+		return nil, fmt.Errorf("sim:%s: %w", rest, err)
 	}
 	f := fn.(*function)
 	f.address = "sim:" + rest

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"glassnic/bus/dma"
 	facts "glassnic/chip/ixgbe"
 	"glassnic/sim/iommu"
 	"glassnic/sim/ixgbe"
@@ -23,6 +24,10 @@ import (
 //
 // The files are the cards: a server that is started again on the directory of one that was killed goes
 // on where that left off, and the drivers do not notice more than a pause.
+//
+// The card of a driver that has gone, killed perhaps, is reset within some 10 ms. Until then it may still
+// write to memory that was that driver's, which other drivers leave alone long enough (package bus/shm):
+// only a server that does not run for 100 ms and then goes on is too late.
 type Server struct {
 	dir   string
 	lock  *os.File
@@ -108,13 +113,18 @@ func (s *Server) publish(i int, p *ServedPort) error {
 	if p.file, p.regs, err = mapFile(filepath.Join(dir, "resource0"), facts.BARSize, false); err != nil {
 		return err
 	}
-	p.driver, err = p.locked()
-	if err != nil {
+	// A hole in the file on a full file system would raise SIGBUS on access.
+	if err := dma.Populate(p.regs); err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return fmt.Errorf("%s: %w: make room in its file system", p.file.Name(), err)
+	}
+	if p.driver, err = p.lock(); err != nil {
 		return err
 	}
 	cfg.Regs, cfg.Resume = p.regs, p.driver
-	p.Card, err = ixgbe.New(cfg)
-	return err
+	if p.Card, err = ixgbe.New(cfg); err != nil || p.driver {
+		return err
+	}
+	return p.unlock()
 }
 
 // mapFile maps a file of size bytes, which it makes or enlarges. One that is larger is kept and mapped
@@ -157,31 +167,35 @@ func writeID(path string, device uint16) error {
 	return os.WriteFile(path, b, fs.FileMode(0o644))
 }
 
-// locked tells whether a driver has the port. Taking the lock for an instant is how one finds out.
-func (p *ServedPort) locked() (bool, error) {
-	err := unix.Flock(int(p.file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-	if errors.Is(err, unix.EWOULDBLOCK) {
+// lock takes the port's lock and tells whether a driver has it instead. A driver that opens the port
+// meanwhile waits.
+func (p *ServedPort) lock() (driver bool, err error) {
+	err = unix.Flock(int(p.file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	switch {
+	case errors.Is(err, unix.EWOULDBLOCK):
 		return true, nil
-	}
-	if err != nil {
+	case err != nil:
 		return false, fmt.Errorf("lock %s: %w", p.file.Name(), err)
 	}
-	return false, unix.Flock(int(p.file.Fd()), unix.LOCK_UN)
+	return false, nil
 }
+
+func (p *ServedPort) unlock() error { return unix.Flock(int(p.file.Fd()), unix.LOCK_UN) }
 
 // look resets the card of a driver that has gone, so that nothing is written any more to memory that
 // was its own, as VFIO resets a function whose user goes.
 func (p *ServedPort) look() error {
-	was := p.driver
-	now, err := p.locked()
+	driver, err := p.lock()
 	if err != nil {
 		return err
 	}
-	p.driver = now
-	if was && !now {
+	if p.driver && !driver {
 		p.Card.Reset()
 	}
-	return nil
+	if p.driver = driver; driver {
+		return nil
+	}
+	return p.unlock()
 }
 
 // Driver tells whether a driver has the port, as of the last look. It belongs to the goroutine that

@@ -2,6 +2,7 @@ package sim
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -26,6 +27,7 @@ type World struct {
 
 	mu    sync.Mutex // held while the cards are polled
 	ports []*Port
+	added int // ports so far, for their MAC addresses
 }
 
 // Port is a card of a World.
@@ -63,8 +65,8 @@ func (w *World) Add(name string, cfg ixgbe.Config) (*Port, error) {
 	defer w.mu.Unlock()
 	cfg.Name, cfg.Memory = name, w.space
 	cfg.Clock = func() time.Duration { return time.Since(w.start) }
-	if n := len(w.ports); cfg.MAC == [6]byte{} {
-		cfg.MAC = [6]byte{0x02, 0x00, 0x00, 0x82, 0x59, byte(0x90 + n)}
+	if n := 0x5990 + w.added; cfg.MAC == [6]byte{} {
+		cfg.MAC = [6]byte{0x02, 0x00, 0x00, 0x82, byte(n >> 8), byte(n)}
 	}
 	c, err := ixgbe.New(cfg)
 	if err != nil {
@@ -72,6 +74,7 @@ func (w *World) Add(name string, cfg ixgbe.Config) (*Port, error) {
 	}
 	p := &Port{Card: c, Wire: cfg.Wire, world: w, name: name}
 	w.ports = append(w.ports, p)
+	w.added++
 	return p, nil
 }
 
@@ -80,6 +83,9 @@ func (p *Port) Function() (bus.Function, error) {
 	w := p.world
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if !slices.Contains(w.ports, p) {
+		return nil, fmt.Errorf("%s: the port was taken out of its world: add another", p.name)
+	}
 	if p.open {
 		return nil, fmt.Errorf("%s: another driver has the port open: close it first: %w", p.name, bus.ErrInUse)
 	}
@@ -159,10 +165,9 @@ func rest(idle *int) {
 // Close closes all wires and gives the memory back. Nobody may run the world or use its functions any
 // more.
 func (w *World) Close() error {
+	var all []error
 	for len(w.ports) > 0 {
-		if err := w.Remove(w.ports[0]); err != nil {
-			return err
-		}
+		all = append(all, w.Remove(w.ports[0]))
 	}
-	return w.shared.Close()
+	return errors.Join(append(all, w.shared.Close())...)
 }

@@ -9,8 +9,15 @@
 // and may lie on tmpfs or hugetlbfs. A driver holds flock(LOCK_EX) on resource0 for as long as it
 // uses the port, and an open-file-description write lock (fcntl(2), F_OFD_SETLK) on each 2 MiB of dma
 // that it uses, from offset 2 MiB on. The kernel drops both when a driver dies, so the model notices
-// and other drivers reuse the memory. The files must not be cut shorter while drivers have them
-// mapped: a model that starts afresh reuses files of the same size or makes new ones.
+// and other drivers reuse the memory.
+//
+// A card goes on writing to the memory of a driver that died until the model resets it, which is to
+// take less than 100 ms. So a driver makes what it gives back a hole in dma, and takes unlocked memory
+// that is no hole only where there is no other, after holding the locks for 100 ms. Where the file
+// system knows no holes it takes any.
+//
+// The files must not be cut shorter while drivers have them mapped: a model that starts afresh reuses
+// files of the same size or makes new ones.
 package shm
 
 import (

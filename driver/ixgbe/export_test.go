@@ -13,7 +13,7 @@ import (
 // ResetPause is what the driver waits after a reset outside of tests.
 var ResetPause = resetPause
 
-func init() { resetPause = 0 }
+func init() { resetQuiet, resetPause = 0, 0 }
 
 // Limits are the waits that tests shorten.
 var Limits = map[string]*time.Duration{

@@ -61,8 +61,8 @@ func TestStuck(t *testing.T) {
 		{model.StuckReset, "reset", []string{"reset: CTRL.RST", "4.2.1", "power-cycle", "rescan"}},
 		{model.EEPROMNeverReady, "EEPROM", []string{"reset: EEPROM auto-read not done", "EEC.ARD", "4.6.3", "programmed?"}},
 		{model.DMANeverReady, "DMA", []string{"reset: DMA initialisation not done", "RDRXCTL.DMAIDONE", "4.6.3", "power-cycle"}},
-		{model.StuckRxEnable, "queue", []string{"receive queues: RXDCTL.ENABLE", "4.6.7.1"}},
-		{model.StuckTxEnable, "queue", []string{"transmit queues: TXDCTL.ENABLE", "4.6.8.1"}},
+		{model.StuckRxEnable, "queue", []string{"receive queues: RXDCTL.ENABLE", "4.6.7.1", "power-cycle"}},
+		{model.StuckTxEnable, "queue", []string{"transmit queues: TXDCTL.ENABLE", "4.6.8.1", "power-cycle"}},
 	} {
 		t.Run(c.limit+c.want[0], func(t *testing.T) {
 			shorten(t, 5*time.Millisecond, c.limit, "drain")

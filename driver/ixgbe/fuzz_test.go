@@ -200,6 +200,12 @@ func playCard(t *testing.T, input []byte) {
 			d.SetAllMulticast(on)
 			d.SetLED(int(in.bytes(1)%4), nic.LEDBlink)
 			d.SetMAC(stranger)
+			var cache *packet.Cache
+			if on {
+				cache = pool.NewCache()
+			}
+			d.RxQueue(0).(nic.CacheUser).UseCache(cache)
+			d.TxQueue(0).(nic.CacheUser).UseCache(cache)
 			d.TxQueue(0).Send(nil)
 		}
 	}

@@ -135,7 +135,7 @@ func (m *machine) send(t *rapid.T) {
 	var data [][]byte
 	for _, b := range batch {
 		data = append(data, b.AppendTo(nil))
-		if b.Segments() > 40 {
+		if b.Segments() > maxSegments {
 			data[len(data)-1] = nil
 		}
 	}
@@ -167,6 +167,15 @@ func (m *machine) common() map[string]func(*rapid.T) {
 		"step":    func(t *rapid.T) { m.sim.Card.Step(rapid.SampledFrom([]int{1, 3, 256}).Draw(t, "budget")) },
 		"cable":   func(*rapid.T) { m.wire.down = !m.wire.down },
 		"full":    func(*rapid.T) { m.wire.full = !m.wire.full },
+		"cache": func(t *rapid.T) {
+			var c *packet.Cache
+			if rapid.Bool().Draw(t, "shared") {
+				c = m.dev.Info().Pool.NewCache()
+			}
+			if !m.dev.RxQueue(0).(nic.CacheUser).UseCache(c) || !m.dev.TxQueue(0).(nic.CacheUser).UseCache(c) {
+				t.Fatal("the queues refuse a cache of their own pool")
+			}
+		},
 		"look": func(t *rapid.T) {
 			if _, err := m.dev.Stats(); err != nil && !(m.gone && errors.Is(err, nic.ErrGone)) {
 				t.Fatal(err)

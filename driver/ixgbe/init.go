@@ -16,7 +16,9 @@ var (
 	queueLimit  = time.Second
 	masterLimit = 100 * time.Millisecond
 	flushLimit  = 10 * time.Millisecond
-	// resetPause is the least time until a card has initialised itself after a reset (4.6.3.2).
+	// resetQuiet is how long nobody may touch a card after CTRL.RST was written (8.2.3.1.1), resetPause
+	// the least time until it has initialised itself (4.6.3.2).
+	resetQuiet = time.Millisecond
 	resetPause = 10 * time.Millisecond
 )
 
@@ -58,10 +60,14 @@ func (d *Device) reset(ctx context.Context) error {
 	}
 	r := d.regs
 	r.Write32(chip.EIMC, chip.EimcAll)
-	// No DMA may be under way in a reset (5.2.5.3.2). A card that does not say so gets its reset all the
-	// same: there is nothing better to do for it.
-	d.stopMaster(ctx)
-	r.Write32(chip.CTRL, r.Read32(chip.CTRL)|chip.CtrlLRST|chip.CtrlRST)
+	// No DMA may be under way in a reset (5.2.5.3.2). A card that does not say so gets two, as that
+	// section has it: there is nothing better to do for it.
+	if !d.stopMaster(ctx) {
+		r.Set(chip.CTRL, chip.CtrlLRST|chip.CtrlRST)
+		time.Sleep(resetQuiet)
+	}
+	r.Set(chip.CTRL, chip.CtrlLRST|chip.CtrlRST)
+	time.Sleep(resetQuiet)
 	if !d.wait(ctx, resetLimit, func() bool { return r.Read32(chip.CTRL)&chip.CtrlRST == 0 }) {
 		return d.late(ctx, step, "CTRL.RST still set after 1s (datasheet 4.2.1): power-cycle the card, or remove and rescan the PCI device")
 	}
@@ -100,8 +106,11 @@ func (d *Device) initRx(context.Context) error {
 	r := d.regs
 	r.Clear(chip.RXCTRL, chip.RxctrlRXEN)
 
-	// One packet buffer, of the whole 512 KiB, without DCB (4.6.11.3.4).
-	r.Write32(chip.RXPBSIZE(0), chip.RxpbsizeMax)
+	// One packet buffer, of all there is, without DCB (4.6.11.3.4): 512 KiB on the 82599. Its high water
+	// mark must be set without flow control, too (4.6.3.2).
+	buffer := uint32(d.model.Facts().RxBufferKiB) << chip.RxpbsizeSIZEShift
+	r.Write32(chip.FCRTH(0), buffer-0x6000)
+	r.Write32(chip.RXPBSIZE(0), buffer)
 	for i := 1; i < chip.PacketBuffers; i++ {
 		r.Write32(chip.RXPBSIZE(i), 0)
 	}
@@ -109,7 +118,7 @@ func (d *Device) initRx(context.Context) error {
 	// The card appends and strips the FCS; both strip bits must agree (8.2.3.8.8).
 	r.Set(chip.HLREG0, chip.Hlreg0TXCRCEN|chip.Hlreg0RXCRCSTRP|chip.Hlreg0TXPADEN)
 	rd := r.Read32(chip.RDRXCTL) &^ chip.RdrxctlRSCFRSTSIZE
-	r.Write32(chip.RDRXCTL, rd|chip.RdrxctlCRCSTRIP)
+	r.Write32(chip.RDRXCTL, rd|chip.RdrxctlCRCSTRIP|chip.RdrxctlRSCACKC|chip.RdrxctlFCOEWRFIX)
 	if d.cfg.MTU > 1500 {
 		r.Set(chip.HLREG0, chip.Hlreg0JUMBOEN)
 		// With CRC and one tag; the card adds 4 for the other by itself where a tag is (8.2.3.22.13).
@@ -141,7 +150,7 @@ func (d *Device) startRx(ctx context.Context) error {
 		r.Write32(chip.RDT(i), 0)
 		r.Set(chip.RXDCTL(i), chip.RxdctlENABLE)
 		if !d.wait(ctx, queueLimit, func() bool { return r.Read32(chip.RXDCTL(i))&chip.RxdctlENABLE != 0 }) {
-			return d.late(ctx, "receive queues", "RXDCTL.ENABLE not set after 1s (datasheet 4.6.7.1)")
+			return d.late(ctx, "receive queues", "RXDCTL.ENABLE not set after 1s (datasheet 4.6.7.1): power-cycle the card")
 		}
 		r.Write32(chip.RDT(i), q.limit())
 	}
@@ -159,10 +168,11 @@ func (d *Device) initTx(context.Context) error {
 	r := d.regs
 	// The arbiter rests while packet buffers and queue modes change: one packet buffer of 160 KiB,
 	// no DCB, no virtualization (4.6.11.3.4).
+	const longest = 10 // KiB, of a frame
 	r.Set(chip.RTTDCS, chip.RttdcsARBDIS)
 	r.Write32(chip.DTXMXSZRQ, chip.DtxmxszrqMAXBYTESMax)
 	r.Write32(chip.TXPBSIZE(0), chip.TxpbsizeMax)
-	r.Write32(chip.TXPBTHRESH(0), chip.TxpbthreshMax)
+	r.Write32(chip.TXPBTHRESH(0), chip.TxpbthreshMax-longest)
 	for i := 1; i < chip.PacketBuffers; i++ {
 		r.Write32(chip.TXPBSIZE(i), 0)
 		r.Write32(chip.TXPBTHRESH(i), 0)
@@ -196,7 +206,7 @@ func (d *Device) startTx(ctx context.Context) error {
 		}
 		r.Write32(chip.TXDCTL(i), v|chip.TxdctlENABLE)
 		if !d.wait(ctx, queueLimit, func() bool { return r.Read32(chip.TXDCTL(i))&chip.TxdctlENABLE != 0 }) {
-			return d.late(ctx, "transmit queues", "TXDCTL.ENABLE not set after 1s (datasheet 4.6.8.1)")
+			return d.late(ctx, "transmit queues", "TXDCTL.ENABLE not set after 1s (datasheet 4.6.8.1): power-cycle the card")
 		}
 	}
 	return nil

@@ -115,7 +115,10 @@ func (d *Device) prepare() error {
 		}
 		q := &txQueue{
 			ring: ring, stretch: reportEvery(d.cfg), reports: make([]int, ring.size), domain: d.fn.DMA().Domain(),
-			tail: d.regs.Doorbell(chip.TDT(i)), top: uint64(d.maxFrame() - minTx),
+			tail: d.regs.Doorbell(chip.TDT(i)), top: uint64(d.maxFrame() - minTx), most: maxSegments,
+		}
+		if t := d.cfg.TxThresholds; t != nil {
+			q.most -= t.WriteBack
 		}
 		q.use(d.pool.NewCache())
 		d.tx = append(d.tx, q)
@@ -150,6 +153,9 @@ func check(cfg nic.Config) error {
 				return fmt.Errorf("transmit thresholds %+v: want 0 to 127 and less than the ring (8.2.3.9.10)", *t)
 			}
 		}
+		if t.Prefetch+t.WriteBack > chip.TxDescMax || t.WriteBack >= maxSegments {
+			return fmt.Errorf("transmit thresholds %+v: want prefetch and write-back of at most %d together, and write-back below %d (7.2.1.1, 7.2.3.4.1)", *t, chip.TxDescMax, maxSegments)
+		}
 		if t.WriteBack > 0 && reportEvery(cfg) != 1 {
 			return fmt.Errorf("write-back threshold %d with a report every %d descriptors: one of the two must go (7.2.3.5.1)", t.WriteBack, reportEvery(cfg))
 		}
@@ -179,6 +185,8 @@ func reportEvery(cfg nic.Config) int {
 const (
 	maxRxQueues = 16
 	maxTxQueues = 64
+	// maxSegments is how many buffers a frame may have, less the write-back threshold (7.2.1.1).
+	maxSegments = chip.TxDescMax - 2
 	// maxMTU makes frames of 9.5 KiB (9728 bytes) with header and FCS.
 	maxMTU = 9728 - 18
 	// header is an Ethernet header with two VLAN tags.

@@ -39,12 +39,15 @@ func (r *rig) idle(report int) {
 	}
 }
 
+// maxSegments is 40 less WTHRESH less 2 (7.2.1.1).
+const maxSegments = 38
+
 func TestSendChains(t *testing.T) {
 	r := open(t, nic.Config{TxRing: 64, MTU: 9000, Buffers: 1024})
 	var want [][]byte
 	for _, part := range []int{1, 2, 13, 14, 59, 60, 61, 300, 2048} {
-		for _, size := range []int{17, 18, 40, 59, 60, 61, 299, 1514, 9014, 9022} {
-			if (size+part-1)/part > chip.TxDescMax {
+		for _, size := range []int{17, 18, 38, 59, 60, 61, 299, 1514, 9014, 9022} {
+			if (size+part-1)/part > maxSegments {
 				continue
 			}
 			f := frame(size, byte(part))
@@ -93,7 +96,7 @@ func TestSendUnfit(t *testing.T) {
 		r.buf(frame(16, 0), 8),
 		r.buf(frame(1523, 0), 2048),
 		r.buf(frame(1523, 0), 1000),
-		r.buf(frame(chip.TxDescMax+1, 0), 1),
+		r.buf(frame(maxSegments+1, 0), 1),
 		r.buf(frame(80, 0), 1),
 		with(r.buf(good, 50), 1, r.buf(nil, 1)),  // an empty part in the middle
 		with(r.buf(good, 100), 1, r.buf(nil, 1)), // and at the end
@@ -121,6 +124,19 @@ func TestSendUnfit(t *testing.T) {
 		t.Errorf("the foreign pool: %v", err)
 	}
 	r.idle(32)
+}
+
+// The write-back threshold takes its part of the card's descriptors.
+func TestSendUnfitThreshold(t *testing.T) {
+	r := open(t, nic.Config{TxThresholds: &nic.Thresholds{Prefetch: 8, WriteBack: 30}, ReportEvery: 1})
+	r.send(frame(80, 1), 10)
+	r.send(frame(80, 2), 9)
+	r.send(frame(80, 3), 80)
+	r.step()
+	same(t, "sent", r.wire.out, [][]byte{frame(80, 1), frame(80, 3)})
+	if n := r.stats().TxDropped; n != 1 {
+		t.Errorf("%d dropped, want 1", n)
+	}
 }
 
 // A full ring takes a prefix; the caller keeps the rest and loses nothing.

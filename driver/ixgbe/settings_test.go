@@ -39,7 +39,10 @@ func TestSettingsRefused(t *testing.T) {
 		{nic.Config{RxThresholds: &nic.Thresholds{}}, []string{"receive thresholds", "none"}},
 		{nic.Config{TxThresholds: &nic.Thresholds{Prefetch: 128}}, []string{"Prefetch:128", "0 to 127"}},
 		{nic.Config{TxThresholds: &nic.Thresholds{Host: -1}}, []string{"Host:-1", "0 to 127"}},
-		{nic.Config{TxThresholds: &nic.Thresholds{Prefetch: 64}, TxRing: 64}, []string{"Prefetch:64", "less than the ring"}},
+		{nic.Config{TxThresholds: &nic.Thresholds{Host: 64}, TxRing: 64}, []string{"Host:64", "less than the ring"}},
+		{nic.Config{TxThresholds: &nic.Thresholds{Prefetch: 41}}, []string{"Prefetch:41", "at most 40 together"}},
+		{nic.Config{TxThresholds: &nic.Thresholds{Prefetch: 33, WriteBack: 8}, ReportEvery: 1}, []string{"WriteBack:8", "at most 40 together"}},
+		{nic.Config{TxThresholds: &nic.Thresholds{WriteBack: 38}, ReportEvery: 1}, []string{"WriteBack:38", "below 38"}},
 		{nic.Config{TxThresholds: &nic.Thresholds{WriteBack: 1}}, []string{"write-back threshold 1", "report every 64"}},
 		{nic.Config{ReportEvery: 65}, []string{"report every 65", "0 to 64"}},
 		{nic.Config{ReportEvery: 33, TxRing: 64}, []string{"every 33", "half"}},
@@ -85,7 +88,8 @@ func TestSettingsAtTheLimits(t *testing.T) {
 		{ReportEvery: 64, TxRing: 128},
 		{RxRing: 512, Buffers: 512 + 256},
 		{TxThresholds: &nic.Thresholds{}},
-		{TxThresholds: &nic.Thresholds{Prefetch: 127, Host: 127, WriteBack: 127}, ReportEvery: 1, TxRing: 128},
+		{TxThresholds: &nic.Thresholds{Prefetch: 3, Host: 127, WriteBack: 37}, ReportEvery: 1, TxRing: 128},
+		{TxThresholds: &nic.Thresholds{Prefetch: 40, Host: 1}},
 	} {
 		t.Run(fmt.Sprintf("%+v", cfg), func(t *testing.T) {
 			r := open(t, cfg)

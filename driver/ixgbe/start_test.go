@@ -110,10 +110,11 @@ func startUp() []access {
 			read("4.6.5", "QPTC[0-15]"),
 
 			modify("4.6.7 reception is off while it is set up", "RXCTRL", 0, 1),
+			write("4.6.3.2 high water mark", "FCRTH[0]", 512<<10-0x6000),
 			write("4.6.11.3.4 one packet buffer", "RXPBSIZE[0]", 512<<10),
 			write("4.6.11.3.4", "RXPBSIZE[1-7]", 0),
 			modify("4.6.7, 4.6.8 HLREG0: strip and add CRC, pad", "HLREG0", 1<<0|1<<1|1<<10, 0),
-			modify("4.6.7, 8.2.3.8.8 RDRXCTL.CRCSTRIP, RSCFRSTSIZE 0", "RDRXCTL", 1<<1, 0x1f<<17),
+			modify("4.6.7, 8.2.3.8.8 RDRXCTL: CRCSTRIP, RSCACKC, FCOE_WRFIX, RSCFRSTSIZE 0", "RDRXCTL", 1<<1|1<<25|1<<26, 0x1f<<17),
 			modify("4.6.7 HLREG0.JUMBOEN", "HLREG0", 1<<2, 0),
 			write("8.2.3.22.13 longest frame with CRC and one tag", "MAXFRS", (startMTU+14+4+4)<<16),
 			write("4.6.7 multicast table", "MTA[0-127]", 0),
@@ -127,7 +128,7 @@ func startUp() []access {
 			modify("4.6.8 RTTDCS.ARBDIS while packet buffers change", "RTTDCS", 1<<6, 0),
 			write("4.6.11.3.4 without DCB and VT", "DTXMXSZRQ", 0xfff),
 			write("4.6.11.3.4 one packet buffer", "TXPBSIZE[0]", 160<<10),
-			write("4.6.11.3.4", "TXPBTHRESH[0]", 0xa0),
+			write("4.6.11.3.4 less the longest frame", "TXPBTHRESH[0]", 0xa0-10),
 		},
 		each(8,
 			write("4.6.11.3.4", "TXPBSIZE[i]", 0),
@@ -278,5 +279,60 @@ func TestStartAndCloseOrder(t *testing.T) {
 	}
 	if ixgbe.ResetPause < 10*time.Millisecond {
 		t.Errorf("the driver waits %v after a reset, want 10ms (4.6.3.2)", ixgbe.ResetPause)
+	}
+}
+
+// The relatives of the 82599 differ in the size of the packet buffer, and their PHYs start the link.
+func TestStartOfModels(t *testing.T) {
+	for _, c := range []struct {
+		device uint16
+		buffer uint32 // bytes
+		link   bool   // started by AUTOC
+	}{{0x10fb, 512 << 10, true}, {0x154d, 512 << 10, true}, {0x1528, 384 << 10, false}, {0x1563, 384 << 10, false}, {0x15c8, 384 << 10, false}} {
+		var buffer, mark uint32
+		link := false
+		s, w := card(t, model.Config{Device: c.device, Trace: func(e model.Event) {
+			switch {
+			case !e.Write:
+			case e.Off == facts.RXPBSIZE(0):
+				buffer = e.Value
+			case e.Off == facts.FCRTH(0):
+				mark = e.Value
+			case e.Off == facts.AUTOC:
+				link = true
+			}
+		}})
+		r := &rig{t: t, sim: s, wire: w, dev: openOn(t, s, nic.Config{})}
+		if buffer != c.buffer || mark != c.buffer-0x6000 || link != c.link {
+			t.Errorf("device %04x: packet buffer of %d bytes, mark at %d, link started: %v", c.device, buffer, mark, link)
+		}
+		r.wire.put(frame(60, 1))
+		r.step()
+		for _, f := range r.receive() {
+			r.send(f, 60)
+		}
+		r.step()
+		same(t, "echoed", r.wire.out, [][]byte{frame(60, 1)})
+	}
+}
+
+// A card that goes on with DMA when told to stop is reset twice (5.2.5.3.2).
+func TestDoubleReset(t *testing.T) {
+	shorten(t, time.Millisecond, "master")
+	for _, stuck := range []bool{false, true} {
+		resets := 0
+		s, _ := card(t, model.Config{Trace: func(e model.Event) {
+			if e.Write && e.Off == facts.CTRL && e.Value&facts.CtrlRST != 0 {
+				resets++
+			}
+		}})
+		if stuck {
+			s.Card.Inject(model.StuckMaster)
+		}
+		openOn(t, s, small)
+		if want := map[bool]int{false: 1, true: 2}[stuck]; resets != want {
+			t.Errorf("stuck %v: %d resets, want %d", stuck, resets, want)
+		}
+		s.Card.Heal(model.StuckMaster)
 	}
 }

@@ -29,6 +29,7 @@ type txQueue struct {
 	cache   *packet.Cache
 	mixed   bool // the ring holds buffers of other pools than cache's
 	domain  any  // of the memory that the card reaches
+	most    int  // buffers of one frame
 
 	dropped atomic.Uint64
 }
@@ -183,11 +184,11 @@ func (q *txQueue) special(b *packet.Buf) bool {
 		total += s.Len()
 		// A part may be short, not empty, and each must lie where the card reaches it.
 		fits = fits && s.Len() > 0 && s.Len() <= chip.TxBufMax && packet.PoolOf(s).Domain() == q.domain
-		if segments > chip.TxDescMax {
+		if segments > q.most {
 			break
 		}
 	}
-	if !fits || segments > min(chip.TxDescMax, q.size-1) || uint64(total-minTx) > q.top {
+	if !fits || segments > q.most || uint64(total-minTx) > q.top {
 		q.dropped.Add(1)
 		packet.Free([]*packet.Buf{b})
 		return true

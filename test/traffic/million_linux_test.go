@@ -19,7 +19,7 @@ func TestHundredMillion(t *testing.T) {
 	fwd := run(t, "fwd", ports.address(0), ports.address(1))
 
 	last, moved := uint64(0), time.Now()
-	fwd.wait(t, 10*time.Minute, "receive all frames", func() error {
+	fwd.wait(t, 5*time.Minute, "receive all frames", func() error {
 		got := fwd.received()
 		if got != last {
 			last, moved = got, time.Now()
