@@ -339,3 +339,49 @@ func TestCloseTellsLeaks(t *testing.T) {
 	}
 	atRest(t, s, w)
 }
+
+// sticky is a card of which a queue does not stop until it is reset.
+type sticky struct {
+	mmio.Hook
+	reg    uint32 // RXDCTL or TXDCTL
+	on     bool
+	resets int
+}
+
+func (s *sticky) Read32(off uint32) uint32 {
+	v := s.Hook.Read32(off)
+	if s.on && off == s.reg {
+		v |= facts.RxdctlENABLE
+	}
+	return v
+}
+
+func (s *sticky) Write32(off, v uint32) {
+	if off == facts.CTRL && v&facts.CtrlRST != 0 {
+		s.resets++
+	}
+	s.Hook.Write32(off, v)
+}
+
+// A queue that does not stop when asked stops when the card is reset, and the other queues are stopped
+// all the same.
+func TestCloseStuckQueue(t *testing.T) {
+	shorten(t, time.Millisecond, "queue")
+	for _, reg := range []uint32{facts.RXDCTL(1), facts.TXDCTL(1)} {
+		s, w := card(t, model.Config{})
+		hook := &sticky{Hook: s.Card, reg: reg}
+		region := mmio.Trap(facts.BARSize, hook)
+		d, err := nic.OpenFunction(context.Background(), &function{Function: s.Function("sim:test"), region: &region}, small)
+		if err != nil {
+			t.Fatal(err)
+		}
+		hook.on, hook.resets = true, 0
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+		if hook.resets != 1 {
+			t.Errorf("%d resets of a card with a queue that is stuck, want 1", hook.resets)
+		}
+		atRest(t, s, w)
+	}
+}

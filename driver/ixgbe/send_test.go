@@ -257,6 +257,22 @@ func TestSendAsks(t *testing.T) {
 
 // Buffers of other pools that the card reaches return to where they came from.
 func TestSendPools(t *testing.T) {
+	for name, choose := range map[string]func(i int) (head, next int){
+		"one after the other": func(i int) (int, int) { return i / 200 % 3, -1 },
+		"by turns":            func(i int) (int, int) { return i * 7 % 3, -1 },
+		"in one frame":        func(i int) (int, int) { return i % 3, i / 3 % 3 },
+		"only a second part":  func(i int) (int, int) { return 0, 1 },
+		"only the first part": func(i int) (int, int) { return 1, 0 },
+	} {
+		t.Run(name, func(t *testing.T) { testPools(t, choose, 0, 40) })
+		t.Run(name+", ring empty", func(t *testing.T) { testPools(t, choose, 1, 1) })
+	}
+}
+
+// testPools sends frames whose one or two buffers are of the pools that choose names, -1 for none, and
+// steps the card every so often.
+func testPools(t *testing.T, choose func(i int) (head, next int), report, every int) {
+	const frames = 1000
 	space := iommu.New()
 	s, w := card(t, model.Config{Memory: space})
 	var pools [3]*packet.Pool
@@ -267,7 +283,7 @@ func TestSendPools(t *testing.T) {
 		}
 		pools[i] = p
 	}
-	d, err := nic.OpenFunction(t.Context(), s.Function("sim:test"), nic.Config{TxRing: 64, RxRing: 64, Pool: pools[0]})
+	d, err := nic.OpenFunction(t.Context(), s.Function("sim:test"), nic.Config{TxRing: 64, RxRing: 64, Pool: pools[0], ReportEvery: report})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,17 +298,11 @@ func TestSendPools(t *testing.T) {
 		return b[0]
 	}
 	sent := 0
-	// One pool after the other, then mixed up, then in one frame.
-	for i := range 3000 {
-		var b *packet.Buf
-		switch {
-		case i < 1500:
-			b = get(pools[i/500])
-		case i < 2000:
-			b = get(pools[i*7%3])
-		default:
-			b = get(pools[i%3])
-			b.SetNext(get(pools[i/3%3]))
+	for i := range frames {
+		head, next := choose(i)
+		b := get(pools[head])
+		if next >= 0 {
+			b.SetNext(get(pools[next]))
 		}
 		for range 3 {
 			if q.Send([]*packet.Buf{b}) == 1 {
@@ -301,13 +311,13 @@ func TestSendPools(t *testing.T) {
 			}
 			r.step()
 		}
-		if i%40 == 0 {
+		if i%every == 0 {
 			r.step()
 		}
 	}
 	r.step()
-	if sent != 3000 || len(w.out) != 3000 {
-		t.Errorf("%d accepted, %d sent, want 3000", sent, len(w.out))
+	if sent != frames || len(w.out) != frames {
+		t.Errorf("%d accepted, %d sent, want %d", sent, len(w.out), frames)
 	}
 	// Close has unreported frames of all pools to give back.
 	if err := d.Close(); err != nil {

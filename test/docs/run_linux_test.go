@@ -121,7 +121,7 @@ func TestProgram(t *testing.T) {
 
 // testEcho counts the frames that the echo program sends back.
 func testEcho(t *testing.T) {
-	const count = 1000
+	const count = 400 // less than a transmit ring, which may be full otherwise
 	dir := t.TempDir()
 	end, err := wire.Parse(fmt.Sprintf("peer,count=%d", count))
 	if err != nil {
@@ -142,7 +142,9 @@ func testEcho(t *testing.T) {
 				return
 			default:
 				card := s.Ports()[0].Card
-				card.Poll(count)
+				if card.Poll(count) == 0 {
+					time.Sleep(100 * time.Microsecond) // the CPU is the program's
+				}
 				card.Sync()
 				sent.Store(end.Stats().TxFrames)
 			}
