@@ -36,7 +36,7 @@ func newSimDemo() *cobra.Command {
 		Use: "demo", Short: "Forward between two simulated cards, and count at every station", Args: wants,
 		Long: `Forward between two simulated cards for a while, in both directions:
 
-  ` + "` + picture + `" + `
+  ` + picture + `
 
 Then stop the generators, wait until all frames are through, and show that what every station counted
 adds up; exit 1 if it does not. The cards have a thread, fwd has another; neither needs root.`,

@@ -13,7 +13,7 @@ import (
 // mtaSize is the number of registers of the multicast table, of 32 bits each (8.2.3.7.7).
 const mtaSize = 128
 
-// initMAC reads the port's address, which the card took from its EEPROM (4.6.3, 8.2.3.7.9). A card
+// initMAC reads the port's address, which the card took from its EEPROM (4.6.3, 8.2.3.7.8). A card
 // without one gets one that is locally administered.
 func (d *Device) initMAC(context.Context) error {
 	lo, hi := d.regs.Read32(chip.RAL(0)), d.regs.Read32(chip.RAH(0))
@@ -98,7 +98,7 @@ func (d *Device) setFCTRL() {
 }
 
 // SetMulticast implements nic.Multicaster. The card looks 12 bits of the address up in a table of
-// 4096 bits (7.1.1.2, 8.2.3.7.6, MCSTCTRL.MO = 0: bits 47:36).
+// 4096 bits (7.1.1.2, 8.2.3.7.3, MCSTCTRL.MO = 0: bits 47:36).
 func (d *Device) SetMulticast(addrs []net.HardwareAddr) error {
 	const step = "set multicast"
 	var mta [mtaSize]uint32

@@ -349,11 +349,9 @@ func TestReceiveQueues(t *testing.T) {
 func TestReceiveErrors(t *testing.T) {
 	r := open(t, nic.Config{})
 	good := frame(60, 1)
-	for _, f := range []wire.Frame{
+	r.wire.in = []wire.Frame{
 		{Data: good, Bad: true}, {Data: frame(1515, 0)}, {Data: frame(59, 0)}, {Data: good},
 		{Data: frame(30, 0), Bad: true}, {Data: frame(2000, 0), Bad: true},
-	} {
-		r.wire.in = append(r.wire.in, f)
 	}
 	r.step()
 	if got := r.receive(); len(got) != 1 || !bytes.Equal(got[0], good) {

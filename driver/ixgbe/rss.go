@@ -23,7 +23,7 @@ func (d *Device) initRSS() {
 	for i := range len(rssKey) / 4 {
 		d.regs.Write32(chip.RSSRK(i), binary.LittleEndian.Uint32(rssKey[4*i:]))
 	}
-	const entries = 128 // of 4 bits in bytes, four to a register (8.2.3.7.13)
+	const entries = 128 // of 4 bits in bytes, four to a register (8.2.3.7.15)
 	for i := range entries / 4 {
 		var v uint32
 		for k := range 4 {
@@ -31,7 +31,7 @@ func (d *Device) initRSS() {
 		}
 		d.regs.Write32(chip.RETA(i), v)
 	}
-	// Without the fragment checksum, which shares its field with the hash (8.2.3.7.4).
+	// Without the fragment checksum, which shares its field with the hash (8.2.3.7.5).
 	d.regs.Set(chip.RXCSUM, chip.RxcsumPCSD)
 	d.regs.Write32(chip.MRQC, chip.MrqcRSS|chip.MrqcTCPIPv4|chip.MrqcIPv4|chip.MrqcIPv6|chip.MrqcTCPIPv6|chip.MrqcUDPIPv4|chip.MrqcUDPIPv6)
 }

@@ -16,14 +16,13 @@ import (
 
 // port is a wire.End that tests fill and empty by hand.
 type port struct {
-	in     []wire.Frame // to the card
-	out    [][]byte     // from the card
-	bad    int          // frames sent with a wrong FCS
-	take   int          // frames that one Send takes, all if negative
-	lossy  bool
-	down   bool
-	lent   [][]byte
-	spoilt bool
+	in    []wire.Frame // to the card
+	out   [][]byte     // from the card
+	bad   int          // frames sent with a wrong FCS
+	take  int          // frames that one Send takes, all if negative
+	lossy bool
+	down  bool
+	lent  [][]byte
 }
 
 // Receive spoils what it lent before, so that a card which keeps it is found out.
@@ -189,15 +188,14 @@ func (r *rig) start() {
 
 // rxRing is a receive ring with one buffer per descriptor.
 type rxRing struct {
-	r     *rig
-	i     int
-	ring  dma.Memory
-	bufs  []dma.Memory
-	size  int
-	next  int // next descriptor to look at
-	tail  int
-	kib   int
-	stuck bool
+	r    *rig
+	i    int
+	ring dma.Memory
+	bufs []dma.Memory
+	size int
+	next int // next descriptor to look at
+	tail int
+	kib  int
 }
 
 func (r *rig) rx(i, size, kib int, srrctl uint32) *rxRing {
