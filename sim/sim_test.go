@@ -84,7 +84,7 @@ func TestTrappedBusMaster(t *testing.T) {
 	st := newStation(t, wire.SourceConfig{Count: 10})
 	s := newTrapped(t, ixgbe.Config{Wire: st.wire()})
 	fn := s.Function("sim:it")
-	d, err := nic.OpenFunction(context.Background(), fn, nic.Config{Promiscuous: true})
+	_, err := nic.OpenFunction(context.Background(), fn, nic.Config{Promiscuous: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,7 +102,8 @@ func TestTrappedBusMaster(t *testing.T) {
 	if err := fn.Close(); err != nil {
 		t.Errorf("second Close: %v", err)
 	}
-	if d, err = nic.OpenFunction(context.Background(), s.Function("sim:it"), nic.Config{Promiscuous: true}); err != nil {
+	d, err := nic.OpenFunction(context.Background(), s.Function("sim:it"), nic.Config{Promiscuous: true})
+	if err != nil {
 		t.Fatal(err)
 	}
 	if n := s.Card.Step(64); n != 10 {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -50,6 +51,12 @@ func TestPingTwoProcesses(t *testing.T) {
 		hosts[i].up(t, 1500)
 	}
 	fwd := run(t, "fwd", ports.address(0), ports.address(1), "--idle-sleep", "20us")
+	fwd.wait(t, patience, "start", func() error {
+		if len(fwd.all("interval")) == 0 {
+			return errors.New("no report yet")
+		}
+		return nil
+	})
 	testPing(t, hosts, 1500)
 	fwd.interrupt(t)
 	server.interrupt(t)
