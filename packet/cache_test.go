@@ -45,16 +45,18 @@ func TestCacheTakesWhatThereIs(t *testing.T) {
 	first = append(first, take(a, 640)...)
 	// Less than a block, freed without a cache, still reaches those with one.
 	Free(second[:3])
-	if n := len(take(a, 5)); n != 3 {
-		t.Fatalf("took %d of 3", n)
+	three := take(a, 5)
+	if len(three) != 3 {
+		t.Fatalf("took %d of 3", len(three))
 	}
-	a.Put(second[:3])
+	a.Put(three)
 	b.Put(second[3:])
 	b.Put(first)
-	if n := len(take(a, MaxTake)); n < MaxTake {
-		t.Fatalf("what one cache gave back reaches another only as far as %d", n)
+	again := take(a, MaxTake)
+	if len(again) < MaxTake {
+		t.Fatalf("what one cache gave back reaches another only as far as %d", len(again))
 	}
-	a.Put(first[len(first)-MaxTake:])
+	a.Put(again)
 	a.Flush()
 	b.Flush()
 }
