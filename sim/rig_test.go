@@ -153,5 +153,5 @@ func (p *pair) close(t *testing.T) {
 	}
 }
 
-// text keeps a failing %v short.
+// text is what an error says, or that there is none.
 func text(err error) string { return fmt.Sprint(err) }

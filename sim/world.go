@@ -143,13 +143,19 @@ func (w *World) Poll() int {
 // processor to others.
 func (w *World) Run(ctx context.Context) {
 	for idle := 0; ctx.Err() == nil; {
-		if w.Poll() > 0 {
-			idle = 0
+		if w.Poll() == 0 {
+			rest(&idle)
 			continue
 		}
-		rest(&idle)
+		idle = 0
+		if oneThread {
+			runtime.Gosched()
+		}
 	}
 }
+
+// oneThread: in WebAssembly a goroutine that never waits keeps all others from running.
+const oneThread = runtime.GOARCH == "wasm"
 
 // rest gives way after an idle poll: to other goroutines at first, to the whole machine later.
 func rest(idle *int) {

@@ -39,6 +39,7 @@ const (
 // FuzzCard lets the fuzzer write what it likes to registers and both rings between the driver's calls.
 // The driver stays within its buffers, hands no buffer out twice, and has all of them at the end.
 func FuzzCard(f *testing.F) {
+	f.Cleanup(ixgbe.LookOnce())
 	for name, limit := range ixgbe.Limits {
 		before := *limit
 		*limit = 0

@@ -20,6 +20,8 @@ var (
 	// the least time until it has initialised itself (4.6.3.2).
 	resetQuiet = time.Millisecond
 	resetPause = 10 * time.Millisecond
+	// leastLooks is how often the driver looks at a register that it waits for, whatever the time.
+	leastLooks = 100
 )
 
 // start brings the card up in the order of section 4.6.3.

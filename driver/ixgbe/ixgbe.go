@@ -240,13 +240,15 @@ func (d *Device) RxQueue(i int) nic.RxQueue { return d.rx[i] }
 func (d *Device) TxQueue(i int) nic.TxQueue { return d.tx[i] }
 
 // wait looks at a condition until it holds. It reports false when the limit or the context ends first,
-// or the card is gone, whose all ones look like any bit that one waits for.
+// or the card is gone, whose all ones look like any bit that one waits for. A machine that stands still
+// meanwhile does not count as a card that does: there are a hundred looks at least.
 func (d *Device) wait(ctx context.Context, limit time.Duration, cond func() bool) bool {
-	for end := time.Now().Add(limit); ; {
+	end := time.Now().Add(limit)
+	for look := 1; ; look++ {
 		if cond() {
 			return !d.gone()
 		}
-		if time.Now().After(end) || ctx.Err() != nil || d.gone() {
+		if look > leastLooks && time.Now().After(end) || ctx.Err() != nil || d.gone() {
 			return false
 		}
 		time.Sleep(20 * time.Microsecond)

@@ -1,8 +1,10 @@
 package ixgbe_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	facts "glassnic/chip/ixgbe"
 	"glassnic/nic"
@@ -10,13 +12,19 @@ import (
 )
 
 func TestLEDs(t *testing.T) {
+	for _, up := range []bool{true, false} {
+		t.Run(fmt.Sprint("link ", up), func(t *testing.T) { testLEDs(t, up) })
+	}
+}
+
+func testLEDs(t *testing.T, up bool) {
 	writes := 0
-	s, _ := card(t, model.Config{Trace: func(e model.Event) {
+	s, _ := card(t, model.Config{Wire: &script{down: !up}, Trace: func(e model.Event) {
 		if e.Write && e.Off == facts.LEDCTL {
 			writes++
 		}
 	}})
-	d := openOn(t, s, nic.Config{})
+	d := openOn(t, s, nic.Config{LinkWait: time.Millisecond})
 	before := s.Card.Read32(facts.LEDCTL)
 	auto := [4]string{}
 	for i := range auto {
@@ -81,7 +89,7 @@ func TestLEDs(t *testing.T) {
 
 	// Who never set an LED leaves them alone.
 	writes = 0
-	if err := openOn(t, s, nic.Config{}).Close(); err != nil || writes != 0 {
+	if err := openOn(t, s, nic.Config{LinkWait: noWait}).Close(); err != nil || writes != 0 {
 		t.Errorf("%v, LEDCTL written %d times", err, writes)
 	}
 }

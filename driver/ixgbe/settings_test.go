@@ -74,6 +74,22 @@ func TestSettingsRefused(t *testing.T) {
 	}
 }
 
+// A pool that is handed in has its limits, too.
+func TestSmallPool(t *testing.T) {
+	s, _ := card(t, model.Config{})
+	pool, err := packet.NewPool(s.Space, packet.PoolConfig{Buffers: 1024, Room: 960})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = nic.OpenFunction(context.Background(), s.Function("sim:test"), nic.Config{Pool: pool})
+	if err == nil || !strings.Contains(err.Error(), "sim:test: settings: buffers of 960 bytes: want 1024") {
+		t.Errorf("a pool with buffers of 960 bytes: %v", err)
+	}
+	if err := pool.Close(); err != nil {
+		t.Errorf("the pool does not belong to its owner any more: %v", err)
+	}
+}
+
 // The limits themselves work, and traffic passes.
 func TestSettingsAtTheLimits(t *testing.T) {
 	for _, cfg := range []nic.Config{

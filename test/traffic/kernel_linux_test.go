@@ -142,7 +142,7 @@ type iperfResult struct {
 
 func testIperf(t *testing.T, hosts [2]host, f *forwarding) {
 	server, client := &hosts[0], &hosts[1]
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithTimeout(t.Context(), 4*patience)
 	cmd := server.command(ctx, "iperf3", "-s", "--forceflush")
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -153,12 +153,15 @@ func testIperf(t *testing.T, hosts [2]host, f *forwarding) {
 	}
 	defer cmd.Wait()
 	defer cancel()
-	for s := bufio.NewScanner(out); s.Scan(); {
-		if strings.Contains(s.Text(), "listening") {
-			break
+	lines := bufio.NewScanner(out)
+	listening := func() { // for the next test; before, the server refuses it
+		for lines.Scan() {
+			if strings.Contains(lines.Text(), "listening") {
+				return
+			}
 		}
+		t.Fatalf("iperf3 -s does not listen: %v", lines.Err())
 	}
-	go io.Copy(io.Discard, out)
 
 	for _, c := range []struct {
 		name string
@@ -166,6 +169,7 @@ func testIperf(t *testing.T, hosts [2]host, f *forwarding) {
 	}{
 		{"TCP", nil}, {"TCP back", []string{"-R"}}, {"UDP", []string{"-u", "-b", "50M"}}, {"UDP back", []string{"-u", "-b", "50M", "-R"}},
 	} {
+		listening()
 		before := losses(t, hosts, f)
 		var r iperfResult
 		text := client.run(t, "iperf3", append([]string{"-c", server.v4, "-t", "2", "-J"}, c.args...)...)
