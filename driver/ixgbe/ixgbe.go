@@ -160,6 +160,9 @@ func check(cfg nic.Config) error {
 			return fmt.Errorf("write-back threshold %d with a report every %d descriptors: one of the two must go (7.2.3.5.1)", t.WriteBack, reportEvery(cfg))
 		}
 	}
+	if cfg.ReportEvery > chip.TxDescMax {
+		return fmt.Errorf("a report every %d descriptors: want at most %d (8.2.3.9.10)", cfg.ReportEvery, chip.TxDescMax)
+	}
 	if cfg.ReportEvery > cfg.TxRing/2 {
 		return fmt.Errorf("a report every %d descriptors in a ring of %d: want at most half", cfg.ReportEvery, cfg.TxRing)
 	}
@@ -174,12 +177,13 @@ func check(cfg nic.Config) error {
 }
 
 // reportEvery is how many transmit descriptors share one report of completion: enough that the report
-// costs little, and not so many that the ring is full before one comes.
+// costs little, not so many that the ring is full before one comes, and fewer than the 40 that the card
+// allows (8.2.3.9.10), since a long frame may follow.
 func reportEvery(cfg nic.Config) int {
 	if cfg.ReportEvery > 0 {
 		return cfg.ReportEvery
 	}
-	return min(64, cfg.TxRing/4)
+	return min(32, cfg.TxRing/4)
 }
 
 const (

@@ -182,8 +182,8 @@ func TestSendReports(t *testing.T) {
 			})
 		}
 	}
-	r := open(t, nic.Config{TxRing: 128, ReportEvery: 64})
-	testReports(t, r, 64, 60)
+	r := open(t, nic.Config{TxRing: 128, ReportEvery: 40})
+	testReports(t, r, 40, 60)
 	r = open(t, nic.Config{TxRing: 64, ReportEvery: 1, TxThresholds: &nic.Thresholds{Prefetch: 32, Host: 4, WriteBack: 4}})
 	testReports(t, r, 1, 60)
 	testReports(t, r, 1, 25)
