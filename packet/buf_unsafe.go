@@ -101,11 +101,11 @@ func (b *Buf) Len() int { return int(b.span.Len()) }
 // Flags returns the buffer's flags without the number of its pool.
 func (b *Buf) Flags() Flags { return b.span.Flags() &^ PoolMask }
 
-// SetFlags sets flags and leaves the others.
-func (b *Buf) SetFlags(f Flags) { b.span |= Span(f) << 32 }
+// SetFlags sets flags and leaves the others, and the pool's number.
+func (b *Buf) SetFlags(f Flags) { b.span |= Span(f&^PoolMask) << 32 }
 
 // ClearFlags clears flags and leaves the others.
-func (b *Buf) ClearFlags(f Flags) { b.span &^= Span(f) << 32 }
+func (b *Buf) ClearFlags(f Flags) { b.span &^= Span(f&^PoolMask) << 32 }
 
 // Port returns the number of the port that received the frame.
 func (b *Buf) Port() uint8 { return uint8(b.span >> (32 + portShift)) }

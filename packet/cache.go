@@ -76,7 +76,7 @@ func (c *Cache) load() bool {
 // Put takes buffers back that are of this pool, each a whole frame of one buffer or a part of a
 // frame that has been taken apart.
 func (c *Cache) Put(bufs []*Buf) {
-	checkPut(bufs)
+	checkPut(c.pool, bufs)
 	c.add(Refs(bufs))
 }
 
@@ -91,7 +91,8 @@ func (c *Cache) add(refs []Ref) {
 	}
 }
 
-// unload replaces a full magazine by one with room. There is one unless buffers were freed twice.
+// unload replaces a full magazine by one with room. There is one unless too many caches live or buffers
+// were freed twice; Close reports what is lost then.
 func (c *Cache) unload() bool {
 	c.loaded, c.spare = c.spare, c.loaded
 	if !c.loaded.full() {

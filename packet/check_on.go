@@ -78,17 +78,22 @@ func checkTake(bufs []*Buf) {
 		c, i := b.pool().checks, b.number()
 		c.mu.Lock()
 		if c.out[i] {
-			panic(fmt.Sprintf("packet: buffer %d handed out twice: at %v and %v", i, c.took[i], at))
+			took := c.took[i]
+			c.mu.Unlock()
+			panic(fmt.Sprintf("packet: buffer %d handed out twice: at %v and %v", i, took, at))
 		}
 		c.out[i], c.took[i] = true, at
 		c.mu.Unlock()
 	}
 }
 
-func checkPut(bufs []*Buf) {
+func checkPut(p *Pool, bufs []*Buf) {
 	at := here()
 	for _, b := range bufs {
 		c, i := b.pool().checks, b.number()
+		if b.pool() != p {
+			panic(fmt.Sprintf("packet: buffer %d freed into a cache of another pool at %v", i, at))
+		}
 		c.mu.Lock()
 		if !c.out[i] {
 			gave := c.gave[i]

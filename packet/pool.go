@@ -40,7 +40,10 @@ type Pool struct {
 const maxBuffers = 1<<24 - 256
 
 // pools finds the pool of a buffer. Number 0 stays free.
-var pools [256]atomic.Pointer[Pool]
+var (
+	pools    [256]atomic.Pointer[Pool]
+	lastPool atomic.Uint32
+)
 
 func (b *Buf) pool() *Pool { return pools[b.index>>24].Load() }
 
@@ -68,9 +71,12 @@ func NewPool(mem dma.Allocator, cfg PoolConfig) (*Pool, error) {
 	if p.recs, err = newRecords(p.n); err != nil {
 		return nil, err
 	}
-	for i := 1; i < len(pools) && p.id == 0; i++ {
+	// Numbers go round, so that one of a closed pool is not soon another's.
+	for range len(pools) - 1 {
+		i := lastPool.Add(1)%uint32(len(pools)-1) + 1
 		if pools[i].CompareAndSwap(nil, p) {
-			p.id = uint32(i) << 24
+			p.id = i << 24
+			break
 		}
 	}
 	if p.id == 0 {
@@ -196,7 +202,8 @@ func (p *Pool) Available() int {
 	return p.store.len() + p.shared.held()
 }
 
-// Close gives the memory back. Caches must have been flushed. If buffers are still out, nothing is
+// Close gives the memory back. Caches must have been flushed, and ports that sent the pool's buffers
+// stopped (nic.Stopper): they keep the last of them. If buffers are still out, nothing is
 // given back, since somebody may still write there, and the error wraps ErrLeaked. A second Close is an
 // error and does nothing.
 func (p *Pool) Close() error {

@@ -70,9 +70,10 @@ func (d *Device) stop(ctx context.Context) error {
 			still = "RXDCTL.ENABLE"
 		}
 	}
+	end := time.Now().Add(drainLimit)
 	for i, q := range d.tx {
 		// What a card without a link cannot send stays unsent.
-		d.wait(ctx, drainLimit, func() bool { return r.Read32(chip.TDH(i)) == uint32(q.next) })
+		d.wait(ctx, time.Until(end), func() bool { return r.Read32(chip.TDH(i)) == uint32(q.next) })
 		r.Clear(chip.TXDCTL(i), chip.TxdctlENABLE)
 		if !d.wait(ctx, queueLimit, func() bool { return r.Read32(chip.TXDCTL(i))&chip.TxdctlENABLE == 0 }) {
 			still = "TXDCTL.ENABLE"

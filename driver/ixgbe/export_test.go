@@ -54,7 +54,7 @@ func Prepare(fn bus.Function, cfg nic.Config) (*Device, error) {
 	}
 	d := &Device{fn: fn, cfg: cfg}
 	d.card, d.model, _ = chip.Lookup(fn.ID().Vendor, fn.ID().Device)
-	if err := d.prepare(); err != nil {
+	if err := errors.Join(d.attach(), d.allocate(context.Background())); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	d.begun = true

@@ -135,7 +135,7 @@ func (m *machine) send(t *rapid.T) {
 	var data [][]byte
 	for _, b := range batch {
 		data = append(data, b.AppendTo(nil))
-		if b.Segments() > maxSegments {
+		if b.Segments() > mostSegments(m.cfg.TxRing, m.cfg.ReportEvery) {
 			data[len(data)-1] = nil
 		}
 	}

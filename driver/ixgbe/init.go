@@ -32,6 +32,7 @@ func (d *Device) start(ctx context.Context) error {
 		do   func(context.Context) error
 	}{
 		{"reset", d.reset},
+		{"memory", d.allocate},
 		{"EEPROM", d.awaitEEPROM},
 		{"DMA initialisation", d.awaitDMA},
 		{"MAC address", d.initMAC},

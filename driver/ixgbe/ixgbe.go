@@ -62,7 +62,7 @@ type Device struct {
 func open(ctx context.Context, fn bus.Function, cfg nic.Config) (nic.Device, error) {
 	d := &Device{fn: fn, cfg: cfg}
 	d.card, d.model, _ = chip.Lookup(fn.ID().Vendor, fn.ID().Device)
-	err := d.prepare()
+	err := d.attach()
 	if err == nil {
 		err = d.start(ctx)
 	}
@@ -77,8 +77,8 @@ func (d *Device) fail(step, format string, args ...any) error {
 	return fmt.Errorf("ixgbe %s: %s: %w", d.fn.Address(), step, fmt.Errorf(format, args...))
 }
 
-// prepare checks the settings and gets all memory.
-func (d *Device) prepare() error {
+// attach checks the settings and maps the registers.
+func (d *Device) attach() error {
 	if err := check(d.cfg); err != nil {
 		return d.fail("settings", "%w", err)
 	}
@@ -89,6 +89,12 @@ func (d *Device) prepare() error {
 	if d.regs.Size() < chip.BARSize {
 		return d.fail("map BAR 0", "%d bytes of registers, want %d: is this an 82599?", d.regs.Size(), chip.BARSize)
 	}
+	return nil
+}
+
+// allocate gets all memory. The card has been reset before: what a former owner let it write to may be
+// the very memory that this one gets.
+func (d *Device) allocate(context.Context) error {
 	if err := d.preparePool(); err != nil {
 		return d.fail("buffers", "%w", err)
 	}
@@ -115,12 +121,14 @@ func (d *Device) prepare() error {
 		}
 		q := &txQueue{
 			ring: ring, stretch: reportEvery(d.cfg), reports: make([]int, ring.size), domain: d.fn.DMA().Domain(),
-			tail: d.regs.Doorbell(chip.TDT(i)), top: uint64(d.maxFrame() - minTx), most: maxSegments,
+			tail: d.regs.Doorbell(chip.TDT(i)), top: uint64(d.maxFrame() - minTx), own: d.pool,
 		}
+		// Between two reports, and so behind an open stretch, the card allows for TxDescMax.
+		q.most = min(maxSegments, chip.TxDescMax-(q.stretch-1), ring.size-q.stretch)
 		if t := d.cfg.TxThresholds; t != nil {
-			q.most -= t.WriteBack
+			q.most = min(q.most, maxSegments-t.WriteBack)
 		}
-		q.use(d.pool.NewCache())
+		q.use(d.pool.NewCache(), false)
 		d.tx = append(d.tx, q)
 	}
 	return nil
@@ -160,8 +168,8 @@ func check(cfg nic.Config) error {
 			return fmt.Errorf("write-back threshold %d with a report every %d descriptors: one of the two must go (7.2.3.5.1)", t.WriteBack, reportEvery(cfg))
 		}
 	}
-	if cfg.ReportEvery > chip.TxDescMax {
-		return fmt.Errorf("a report every %d descriptors: want at most %d (8.2.3.9.10)", cfg.ReportEvery, chip.TxDescMax)
+	if cfg.ReportEvery > maxReport {
+		return fmt.Errorf("a report every %d descriptors: want at most %d (8.2.3.9.10)", cfg.ReportEvery, maxReport)
 	}
 	if cfg.ReportEvery > cfg.TxRing/2 {
 		return fmt.Errorf("a report every %d descriptors in a ring of %d: want at most half", cfg.ReportEvery, cfg.TxRing)
@@ -178,12 +186,12 @@ func check(cfg nic.Config) error {
 
 // reportEvery is how many transmit descriptors share one report of completion: enough that the report
 // costs little, not so many that the ring is full before one comes, and fewer than the 40 that the card
-// allows (8.2.3.9.10), since a long frame may follow.
+// allows (8.2.3.9.10), since a frame of several buffers may follow: here of 17.
 func reportEvery(cfg nic.Config) int {
 	if cfg.ReportEvery > 0 {
 		return cfg.ReportEvery
 	}
-	return min(32, cfg.TxRing/4)
+	return min(24, cfg.TxRing/4)
 }
 
 const (
@@ -191,6 +199,9 @@ const (
 	maxTxQueues = 64
 	// maxSegments is how many buffers a frame may have, less the write-back threshold (7.2.1.1).
 	maxSegments = chip.TxDescMax - 2
+	// maxReport leaves room for a frame of nine buffers behind it: 9.5 KiB in buffers of 1,152 bytes or
+	// more.
+	maxReport = chip.TxDescMax - 8
 	// maxMTU makes frames of 9.5 KiB (9728 bytes) with header and FCS.
 	maxMTU = 9728 - 18
 	// header is an Ethernet header with two VLAN tags.

@@ -31,6 +31,7 @@ type rxQueue struct {
 
 	partial    bool        // the last descriptor did not end its frame
 	broken     bool        // drop the rest of that frame
+	starved    bool        // it waits because the pool was empty
 	head, last *packet.Buf // of that frame, so far
 	total      int         // bytes of it so far
 
@@ -121,6 +122,7 @@ func (q *rxQueue) turn() {
 	q.tail.Ring(q.limit())
 	q.count = copy(q.fresh[:], packet.Refs(q.cache.Take(min(q.stretch, q.size-q.next))))
 	q.left = q.count
+	q.starved = q.starved && q.left == 0
 }
 
 // UseCache implements nic.CacheUser.
@@ -154,7 +156,10 @@ func (q *rxQueue) segment() (frame *packet.Buf, more bool) {
 		return nil, false
 	}
 	if q.left == 0 {
-		q.noBuffer.Add(1)
+		if !q.starved {
+			q.noBuffer.Add(1)
+		}
+		q.starved = true
 		return nil, false
 	}
 	r, f := q.buf(q.next), q.fresh[q.count-q.left].Buf()

@@ -35,15 +35,21 @@ func (r *rig) idle(report int) {
 	}
 }
 
-// maxSegments is 40 less WTHRESH less 2 (7.2.1.1).
-const maxSegments = 38
+// mostSegments is how many buffers a frame may have: at most 40 descriptors lie between two reports
+// (8.2.3.9.10), of which all but one of a stretch may have been used, and 38 are for one frame (7.2.1.1).
+func mostSegments(ring, report int) int {
+	if report == 0 {
+		report = min(24, ring/4)
+	}
+	return min(38, 40-(report-1), ring-report)
+}
 
 func TestSendChains(t *testing.T) {
 	r := open(t, nic.Config{TxRing: 64, MTU: 9000, Buffers: 1024})
 	var want [][]byte
 	for _, part := range []int{1, 2, 13, 14, 59, 60, 61, 300, 2048} {
 		for _, size := range []int{17, 18, 38, 59, 60, 61, 299, 1514, 9014, 9022} {
-			if (size+part-1)/part > maxSegments {
+			if (size+part-1)/part > mostSegments(64, 0) {
 				continue
 			}
 			f := frame(size, byte(part))
@@ -92,7 +98,7 @@ func TestSendUnfit(t *testing.T) {
 		r.buf(frame(16, 0), 8),
 		r.buf(frame(1523, 0), 2048),
 		r.buf(frame(1523, 0), 1000),
-		r.buf(frame(maxSegments+1, 0), 1),
+		r.buf(frame(39, 0), 1),
 		r.buf(frame(80, 0), 1),
 		with(r.buf(good, 50), 1, r.buf(nil, 1)),  // an empty part in the middle
 		with(r.buf(good, 100), 1, r.buf(nil, 1)), // and at the end
@@ -182,8 +188,8 @@ func TestSendReports(t *testing.T) {
 			})
 		}
 	}
-	r := open(t, nic.Config{TxRing: 128, ReportEvery: 40})
-	testReports(t, r, 40, 60)
+	r := open(t, nic.Config{TxRing: 128, ReportEvery: 32})
+	testReports(t, r, 32, 60)
 	r = open(t, nic.Config{TxRing: 64, ReportEvery: 1, TxThresholds: &nic.Thresholds{Prefetch: 32, Host: 4, WriteBack: 4}})
 	testReports(t, r, 1, 60)
 	testReports(t, r, 1, 25)
@@ -276,5 +282,34 @@ func TestNoAllocations(t *testing.T) {
 	}
 	if moved < 200*32 {
 		t.Errorf("only %d frames went through", moved)
+	}
+}
+
+// A frame of several buffers finds room behind an open stretch, whose buffers come back only later, and
+// at most 40 descriptors lie between two reports (8.2.3.9.10).
+func TestSendLongBehindShort(t *testing.T) {
+	for _, report := range []int{1, 8, 24, 32} {
+		r := open(t, nic.Config{TxRing: 64, ReportEvery: report})
+		most := mostSegments(64, report)
+		for i := range 200 {
+			for range report - 1 {
+				r.send(frame(60, byte(i)), 60)
+			}
+			r.step()
+			r.send(frame(most*20, byte(i)), 20)
+			r.step()
+			if (i+1)*(report-1+most) > 63 {
+				continue // the second turn of the ring
+			}
+			since := 0
+			for _, w1 := range r.dev.TxCommands(0)[:(i+1)*(report-1+most)] {
+				if since++; since > chip.TxDescMax {
+					t.Fatalf("report every %d: %d descriptors without RS", report, since)
+				}
+				if w1&chip.TxDCMDRS != 0 {
+					since = 0
+				}
+			}
+		}
 	}
 }

@@ -27,9 +27,11 @@ type txQueue struct {
 	oldest  int           // the oldest of reports
 	open    int           // how many there are
 	cache   *packet.Cache
-	mixed   bool // the ring holds buffers of other pools than cache's
-	domain  any  // of the memory that the card reaches
-	most    int  // buffers of one frame
+	given   bool         // cache was chosen: by UseCache, or by the first frame of another pool
+	own     *packet.Pool // the port's
+	foreign int          // buffers in the ring of other pools than cache's
+	domain  any          // of the memory that the card reaches
+	most    int          // buffers of one frame
 
 	dropped atomic.Uint64
 }
@@ -161,18 +163,27 @@ func (q *txQueue) giveBack(end int) {
 		q.giveBack(q.size)
 	}
 	bufs := q.slice(q.clean, end)
-	if !q.mixed {
+	if q.foreign == 0 {
 		q.cache.Put(bufs)
 	} else {
-		for _, b := range bufs {
-			b.SetNext(nil)
-		}
-		packet.Free(bufs)
+		q.sort(bufs)
 	}
 	if q.clean = end; q.clean == q.size {
 		q.clean = 0
 	}
-	q.mixed = q.mixed && q.clean != q.next
+}
+
+// sort gives each buffer back to its own pool.
+func (q *txQueue) sort(bufs []*packet.Buf) {
+	for i, b := range bufs {
+		if packet.PoolOf(b) == q.cache.Pool() {
+			q.cache.Put(bufs[i : i+1])
+			continue
+		}
+		b.SetNext(nil)
+		packet.Free(bufs[i : i+1])
+		q.foreign--
+	}
 }
 
 // special sends a frame that run does not take: one in several buffers, or of another pool than those in
@@ -196,11 +207,14 @@ func (q *txQueue) special(b *packet.Buf) bool {
 	if segments > q.free() {
 		return false
 	}
-	if packet.PoolOf(b) != q.cache.Pool() {
-		q.adopt(packet.PoolOf(b))
+	if pool := packet.PoolOf(b); pool != q.cache.Pool() && !q.given && q.clean == q.next {
+		// A port that sends another port's frames mostly does so for good.
+		q.use(pool.NewCache(), true)
 	}
 	for s := b; s != nil; s = s.Next() {
-		q.mixed = q.mixed || packet.PoolOf(s) != q.cache.Pool()
+		if packet.PoolOf(s) != q.cache.Pool() {
+			q.foreign++
+		}
 		w1 := uint64(total)<<chip.TxPaylenShift | uint64(s.Len()) | txData
 		if s.Next() == nil {
 			w1 |= chip.TxDCMDEOP
@@ -220,34 +234,31 @@ func (q *txQueue) special(b *packet.Buf) bool {
 	return true
 }
 
-// adopt makes p the pool whose buffers come back in bulk, if the ring is empty.
-func (q *txQueue) adopt(p *packet.Pool) {
-	if q.clean != q.next {
-		q.mixed = true
-		return
-	}
-	q.use(p.NewCache())
-}
-
 // use makes c the cache to which buffers come back in bulk.
-func (q *txQueue) use(c *packet.Cache) {
+func (q *txQueue) use(c *packet.Cache, given bool) {
 	if q.cache != nil {
 		q.cache.Flush()
 	}
-	q.cache = c
+	q.cache, q.given = c, given
 	q.plain = packet.MakeSpan(0, 0, c.Pool().Flags())
+	q.foreign = 0
+	for i := q.clean; i != q.next; i = (i + 1) % q.size {
+		if packet.PoolOf(q.buf(i).Buf()) != c.Pool() {
+			q.foreign++
+		}
+	}
 }
 
 // UseCache implements nic.CacheUser.
 func (q *txQueue) UseCache(c *packet.Cache) bool {
 	if c == nil {
-		c = q.cache.Pool().NewCache()
+		q.use(q.own.NewCache(), false)
+		return true
 	}
 	if c.Pool().Domain() != q.domain {
 		return false
 	}
-	q.mixed = q.mixed || c.Pool() != q.cache.Pool() && q.clean != q.next
-	q.use(c)
+	q.use(c, true)
 	return true
 }
 
