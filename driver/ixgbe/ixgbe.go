@@ -134,8 +134,22 @@ func (d *Device) allocate(context.Context) error {
 	return nil
 }
 
+// room is the room of the port's buffers in bytes.
+func room(cfg nic.Config) int {
+	switch {
+	case cfg.Pool != nil:
+		return cfg.Pool.Room()
+	case cfg.Room == 0:
+		return packet.DefaultRoom
+	}
+	return cfg.Room
+}
+
 // check refuses what the card cannot do.
 func check(cfg nic.Config) error {
+	if n := room(cfg); n < chip.BufMin {
+		return fmt.Errorf("buffers of %d bytes: want %d or more (8.2.3.8.7, SRRCTL.BSIZEPACKET)", n, chip.BufMin)
+	}
 	for _, r := range []struct {
 		name string
 		n    int
@@ -174,24 +188,18 @@ func check(cfg nic.Config) error {
 	if cfg.ReportEvery > cfg.TxRing/2 {
 		return fmt.Errorf("a report every %d descriptors in a ring of %d: want at most half", cfg.ReportEvery, cfg.TxRing)
 	}
-	room := cfg.Room
-	if cfg.Pool != nil {
-		room = cfg.Pool.Room()
-	}
-	if room != 0 && room < chip.BufMin {
-		return fmt.Errorf("buffers of %d bytes: want %d or more (8.2.3.8.7, SRRCTL.BSIZEPACKET)", room, chip.BufMin)
-	}
 	return nil
 }
 
 // reportEvery is how many transmit descriptors share one report of completion: enough that the report
 // costs little, not so many that the ring is full before one comes, and fewer than the 40 that the card
-// allows (8.2.3.9.10), since a frame of several buffers may follow: here of 17.
+// allows (8.2.3.9.10), since the longest frame may follow.
 func reportEvery(cfg nic.Config) int {
 	if cfg.ReportEvery > 0 {
 		return cfg.ReportEvery
 	}
-	return min(24, cfg.TxRing/4)
+	longest := (cfg.MTU + header + room(cfg) - 1) / room(cfg)
+	return min(32, cfg.TxRing/4, chip.TxDescMax+1-longest)
 }
 
 const (

@@ -39,7 +39,7 @@ func (r *rig) idle(report int) {
 // (8.2.3.9.10), of which all but one of a stretch may have been used, and 38 are for one frame (7.2.1.1).
 func mostSegments(ring, report int) int {
 	if report == 0 {
-		report = min(24, ring/4)
+		report = min(32, ring/4)
 	}
 	return min(38, 40-(report-1), ring-report)
 }

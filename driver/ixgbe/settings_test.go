@@ -43,7 +43,7 @@ func TestSettingsRefused(t *testing.T) {
 		{nic.Config{TxThresholds: &nic.Thresholds{Prefetch: 41}}, []string{"Prefetch:41", "at most 40 together"}},
 		{nic.Config{TxThresholds: &nic.Thresholds{Prefetch: 33, WriteBack: 8}, ReportEvery: 1}, []string{"WriteBack:8", "at most 40 together"}},
 		{nic.Config{TxThresholds: &nic.Thresholds{WriteBack: 38}, ReportEvery: 1}, []string{"WriteBack:38", "below 38"}},
-		{nic.Config{TxThresholds: &nic.Thresholds{WriteBack: 1}}, []string{"write-back threshold 1", "report every 24"}},
+		{nic.Config{TxThresholds: &nic.Thresholds{WriteBack: 1}}, []string{"write-back threshold 1", "report every 32"}},
 		{nic.Config{ReportEvery: 65}, []string{"report every 65", "0 to 64"}},
 		{nic.Config{ReportEvery: 33, TxRing: 128}, []string{"every 33", "at most 32"}},
 
