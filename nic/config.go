@@ -37,8 +37,8 @@ type Config struct {
 	// descriptors; nil means the driver's choice.
 	RxThresholds *Thresholds
 	TxThresholds *Thresholds
-	// ReportEvery is how many transmit descriptors share one report of completion, 1 to 64; 0 means the
-	// driver's choice.
+	// ReportEvery is how many transmit descriptors share one report of completion, up to 64, and
+	// fewer where the card says so; 0 means the driver's choice.
 	ReportEvery int
 
 	// Logger gets the steps of opening and closing at level Debug. Nil logs nothing.

@@ -40,8 +40,8 @@ type Config struct {
 }
 
 // Run forwards until ctx ends, which is no error, waits up to a second for each port to send what its
-// queues hold, and returns the totals. Every receive queue of one
-// port is joined with the transmit queue of the same number of the other.
+// queues hold, and returns the totals. Every receive queue of one port is joined with the transmit queue
+// of the same number of the other.
 //
 // Report, if not nil, is called on Run's goroutine once per interval and at the end, so that the
 // intervals add up to the totals. An error means that Run could not start, or that a port is gone

@@ -76,7 +76,6 @@ Data goes to stdout, messages to stderr. Exit codes: 0 ok, 1 failure, 2 wrong us
 	root.SilenceErrors, root.SilenceUsage, root.DisableAutoGenTag = true, true, true
 	root.PersistentFlags().BoolP("verbose", "v", false, "log every step to stderr")
 	root.PersistentFlags().String("cpuprofile", "", "write a CPU profile to this file, such as default.pgo is made of")
-	_ = root.PersistentFlags().MarkHidden("cpuprofile")
 	root.PersistentPreRunE = profile
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	return root

@@ -197,7 +197,7 @@ func (d *Device) startTx(ctx context.Context) error {
 		r.Write32(chip.TDH(i), 0)
 		r.Write32(chip.TDT(i), 0)
 		// Fetch early, in bursts of at least a cache line's four descriptors; report at once, since only
-		// every 32nd asks for a report (7.2.3.4.1, 7.2.3.5.1).
+		// the last of a stretch asks for a report (7.2.3.4.1, 7.2.3.5.1).
 		prefetch, host, back := 36, 8, 0
 		if t != nil {
 			prefetch, host, back = t.Prefetch, t.Host, t.WriteBack

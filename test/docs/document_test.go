@@ -12,7 +12,7 @@ import (
 const root = "../.."
 
 // documents are tested, with what a reader may copy from them.
-var documents = []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/tour.md"}
+var documents = []string{"README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/tour.md", "docs/performance.md"}
 
 // document is a Markdown file taken apart.
 type document struct {
