@@ -9,6 +9,7 @@ import (
 
 	"glassnic/bus"
 	"glassnic/bus/dma"
+	"glassnic/bus/irq"
 	"glassnic/bus/mmio"
 	chip "glassnic/chip/ixgbe"
 	"glassnic/internal/cpu"
@@ -258,10 +259,11 @@ func (f *function) Address() string { return f.name }
 func (f *function) ID() bus.ID {
 	return bus.ID{Vendor: 0x8086, Device: f.card.Device(), Class: 0x020000}
 }
-func (f *function) NUMANode() int           { return -1 }
-func (f *function) Config() bus.ConfigSpace { return nil }
-func (f *function) DMA() dma.Allocator      { return f.mem }
-func (f *function) Close() error            { return nil }
+func (f *function) NUMANode() int              { return -1 }
+func (f *function) Config() bus.ConfigSpace    { return nil }
+func (*function) Interrupts() (irq.Set, error) { return nil, nil }
+func (f *function) DMA() dma.Allocator         { return f.mem }
+func (f *function) Close() error               { return nil }
 
 func (f *function) BAR(n int) (mmio.Region, error) {
 	if n != 0 {

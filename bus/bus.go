@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"glassnic/bus/dma"
+	"glassnic/bus/irq"
 	"glassnic/bus/mmio"
 )
 
@@ -52,6 +53,9 @@ type Function interface {
 	BAR(n int) (mmio.Region, error)
 	// DMA returns the allocator of memory that this device can reach.
 	DMA() dma.Allocator
+	// Interrupts returns the device's interrupts, nil where the provider has none. They are off at first
+	// and end with Close.
+	Interrupts() (irq.Set, error)
 	// Reset resets the function; its registers have their reset values afterwards.
 	Reset() error
 	// Close takes the device's bus mastering away, then unmaps its registers and gives the DMA

@@ -32,6 +32,9 @@ type Config struct {
 	LinkWait time.Duration
 	// HugePageSize is the size in bytes of the pages for DMA memory: 2 MiB (also for 0) or 1 GiB.
 	HugePageSize int
+	// Interrupts has the card's interrupts ready, one for each receive queue where it can, so that the
+	// queues are Waiters. Where there are none it changes nothing.
+	Interrupts bool
 
 	// RxThresholds and TxThresholds say when a card fetches and writes back descriptors, in
 	// descriptors; nil means the driver's choice.

@@ -128,6 +128,21 @@ type (
 		Stop() error
 	}
 
+	// Waiter is implemented by receive queues that can wake a worker who sleeps: their card interrupts, or has
+	// another way to say that a frame has come. The worker arms all its queues, sleeps with poll(2) on their
+	// file descriptors, and disarms them. All methods belong to the queue's worker.
+	Waiter interface {
+		// WaitFD is a file descriptor that becomes readable when a frame comes while the queue is armed; -1
+		// where the queue cannot wake anybody, as where the port was opened without Config.Interrupts. It
+		// stays the same until Close.
+		WaitFD() int
+		// Arm asks to be woken by the next frame. It returns false where there is one already: then the
+		// worker must not sleep.
+		Arm() bool
+		// Disarm takes Arm back, so that polling costs no interrupts, and makes WaitFD unreadable.
+		Disarm()
+	}
+
 	// CacheUser is implemented by queues that can share a worker's cache of buffers. Where one worker
 	// receives and sends, the buffers that its transmit queue gets back are those that its receive
 	// queue takes next, and nothing has to be exchanged with other CPUs.

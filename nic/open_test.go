@@ -8,6 +8,7 @@ import (
 
 	"glassnic/bus"
 	"glassnic/bus/dma"
+	"glassnic/bus/irq"
 	"glassnic/bus/mmio"
 	"glassnic/nic"
 	"glassnic/nic/nictest"
@@ -25,6 +26,7 @@ func (f *function) ID() bus.ID                   { return f.id }
 func (f *function) NUMANode() int                { return -1 }
 func (f *function) Config() bus.ConfigSpace      { return nil }
 func (f *function) BAR(int) (mmio.Region, error) { return mmio.Region{}, errors.New("no BAR") }
+func (*function) Interrupts() (irq.Set, error)   { return nil, nil }
 func (f *function) DMA() dma.Allocator           { return nil }
 func (f *function) Reset() error                 { return nil }
 func (f *function) Close() error                 { f.closed++; return f.closeErr }

@@ -13,6 +13,7 @@ import (
 
 	"glassnic/bus"
 	"glassnic/bus/dma"
+	"glassnic/bus/irq"
 	"glassnic/bus/mmio"
 	"glassnic/chip"
 	facts "glassnic/chip/ixgbe"
@@ -72,9 +73,10 @@ func (f *function) ID() bus.ID {
 	return bus.ID{Vendor: facts.VendorIntel, Device: f.device, Subvendor: facts.VendorIntel, Revision: 1, Class: 0x020000}
 }
 
-func (f *function) NUMANode() int           { return -1 }
-func (f *function) Config() bus.ConfigSpace { return nil }
-func (f *function) DMA() dma.Allocator      { return f.dma }
+func (f *function) NUMANode() int              { return -1 }
+func (f *function) Config() bus.ConfigSpace    { return nil }
+func (*function) Interrupts() (irq.Set, error) { return nil, nil }
+func (f *function) DMA() dma.Allocator         { return f.dma }
 
 func (f *function) BAR(n int) (mmio.Region, error) {
 	if n != 0 {

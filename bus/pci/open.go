@@ -10,6 +10,7 @@ import (
 
 	"glassnic/bus"
 	"glassnic/bus/dma"
+	"glassnic/bus/irq"
 	"glassnic/bus/mmio"
 )
 
@@ -152,11 +153,12 @@ func (f *function) command() (uint16, error) {
 
 var errGone = errors.New("device does not answer")
 
-func (f *function) Address() string         { return f.dev.Address }
-func (f *function) ID() bus.ID              { return f.dev.ID }
-func (f *function) NUMANode() int           { return f.dev.NUMANode }
-func (f *function) Config() bus.ConfigSpace { return f.cfg }
-func (f *function) DMA() dma.Allocator      { return f.arena }
+func (f *function) Address() string            { return f.dev.Address }
+func (f *function) ID() bus.ID                 { return f.dev.ID }
+func (f *function) NUMANode() int              { return f.dev.NUMANode }
+func (f *function) Config() bus.ConfigSpace    { return f.cfg }
+func (*function) Interrupts() (irq.Set, error) { return nil, nil }
+func (f *function) DMA() dma.Allocator         { return f.arena }
 
 // Reset resets the function alone, by whichever way the kernel knows for the device; what stood in its
 // configuration space is restored. An error around os.ErrNotExist means that it knows none.

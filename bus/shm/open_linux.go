@@ -14,6 +14,7 @@ import (
 
 	"glassnic/bus"
 	"glassnic/bus/dma"
+	"glassnic/bus/irq"
 	"glassnic/bus/mmio"
 )
 
@@ -124,11 +125,12 @@ func readID(path string) (bus.ID, error) {
 	}, nil
 }
 
-func (fn *function) Address() string         { return fn.addr }
-func (fn *function) ID() bus.ID              { return fn.id }
-func (fn *function) NUMANode() int           { return -1 }
-func (fn *function) Config() bus.ConfigSpace { return nil }
-func (fn *function) DMA() dma.Allocator      { return fn.space.arena }
+func (fn *function) Address() string           { return fn.addr }
+func (fn *function) ID() bus.ID                { return fn.id }
+func (fn *function) NUMANode() int             { return -1 }
+func (fn *function) Config() bus.ConfigSpace   { return nil }
+func (*function) Interrupts() (irq.Set, error) { return nil, nil }
+func (fn *function) DMA() dma.Allocator        { return fn.space.arena }
 
 // Reset does nothing: the shared file has no reset line, and the driver resets the model as it resets
 // a card, by CTRL.RST.

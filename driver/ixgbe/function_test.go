@@ -3,6 +3,7 @@ package ixgbe_test
 import (
 	"glassnic/bus"
 	"glassnic/bus/dma"
+	"glassnic/bus/irq"
 	"glassnic/bus/mmio"
 	facts "glassnic/chip/ixgbe"
 	"glassnic/sim/iommu"
@@ -27,6 +28,7 @@ func (f *function) BAR(n int) (mmio.Region, error) {
 	return *f.region, nil
 }
 
+func (*function) Interrupts() (irq.Set, error) { return nil, nil }
 func (f *function) DMA() dma.Allocator {
 	if f.memory == nil {
 		return f.Function.DMA()
@@ -43,15 +45,16 @@ type blank struct {
 
 func newBlank() *blank { return &blank{make([]byte, facts.BARSize), iommu.New(), 0x10fb} }
 
-func (*blank) Address() string            { return "blank" }
-func (b *blank) ID() bus.ID               { return bus.ID{Vendor: 0x8086, Device: b.device} }
-func (*blank) NUMANode() int              { return -1 }
-func (*blank) Config() bus.ConfigSpace    { return nil }
-func (b *blank) DMA() dma.Allocator       { return b.space }
-func (*blank) Reset() error               { return nil }
-func (*blank) Close() error               { return nil }
-func (b *blank) region() mmio.Region      { return mmio.MapPolled(b.regs) }
-func (b *blank) set(off uint32, v uint32) { b.region().Write32(off, v) }
+func (*blank) Address() string              { return "blank" }
+func (b *blank) ID() bus.ID                 { return bus.ID{Vendor: 0x8086, Device: b.device} }
+func (*blank) NUMANode() int                { return -1 }
+func (*blank) Config() bus.ConfigSpace      { return nil }
+func (*blank) Interrupts() (irq.Set, error) { return nil, nil }
+func (b *blank) DMA() dma.Allocator         { return b.space }
+func (*blank) Reset() error                 { return nil }
+func (*blank) Close() error                 { return nil }
+func (b *blank) region() mmio.Region        { return mmio.MapPolled(b.regs) }
+func (b *blank) set(off uint32, v uint32)   { b.region().Write32(off, v) }
 func (b *blank) BAR(int) (mmio.Region, error) {
 	return b.region(), nil
 }
