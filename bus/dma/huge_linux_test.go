@@ -102,16 +102,14 @@ func TestPagemapTooShort(t *testing.T) {
 }
 
 func TestNoHugePages(t *testing.T) {
-	h, _ := fakeHuge(t)
-	err := h.noPages(unix.ENOMEM)
+	err := noHugePages(2<<20, -1, unix.ENOMEM)
 	if !errors.Is(err, ErrNoHugePages) || !errors.Is(err, unix.ENOMEM) {
 		t.Errorf("%v wraps neither", err)
 	}
 	if s := err.Error(); !strings.Contains(s, "> /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages") || strings.Contains(s, "/node") {
 		t.Error(s)
 	}
-	h.node, h.size = 1, 1<<30
-	s := h.noPages(unix.ENOMEM).Error()
+	s := noHugePages(1<<30, 1, unix.ENOMEM).Error()
 	for _, want := range []string{
 		"echo 1 > /sys/devices/system/node/node1/hugepages/hugepages-1048576kB/nr_hugepages",
 		"> /sys/kernel/mm/hugepages/hugepages-1048576kB/nr_hugepages", "hugepagesz=1G",
@@ -256,4 +254,60 @@ func TestReleaseGivesMemoryBack(t *testing.T) {
 	if s.Bytes()[m.IOVA+5] != 0 {
 		t.Error("released memory keeps its contents")
 	}
+}
+
+// TestMapHuge takes a page from this machine's pool, which may have none.
+func TestMapHuge(t *testing.T) {
+	b, err := MapHuge(0, 0)
+	if err != nil {
+		if !errors.Is(err, ErrNoHugePages) || !strings.Contains(err.Error(), "nr_hugepages") {
+			t.Fatal(err)
+		}
+	} else {
+		if len(b) != 2<<20 || b[2<<20-1] != 0 {
+			t.Errorf("page of %d bytes", len(b))
+		}
+		if err := Unmap(b); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := MapHuge(4096, -1); err == nil {
+		t.Error("4 KiB passed for a huge page")
+	}
+}
+
+func TestMapPlain(t *testing.T) {
+	b, err := MapPlain(2<<20, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(b) != 2<<20 || address(b)%hugeSize != 0 {
+		t.Errorf("%d bytes at %#x", len(b), address(b))
+	}
+	if v := smaps(t, address(b), "Rss:"); v != "2048 kB" {
+		t.Errorf("%s of it are in memory", v)
+	}
+	if v := smaps(t, address(b), "VmFlags:"); !strings.Contains(" "+v+" ", " dc ") { // do not copy on fork
+		t.Errorf("children get it: %s", v)
+	}
+	b[0], b[len(b)-1] = 1, 1
+	if err := Unmap(b); err != nil {
+		t.Error(err)
+	}
+	if _, err := MapPlain(1<<60, -1); !errors.Is(err, ErrNoMemory) {
+		t.Errorf("more than there is: %v", err)
+	}
+}
+
+// smaps returns a field of the mapping at an address (proc_pid_smaps(5)).
+func smaps(t *testing.T, addr uintptr, field string) string {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/smaps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut("\n"+string(b), fmt.Sprintf("\n%x-", addr))
+	_, value, _ := strings.Cut(after, "\n"+field)
+	line, _, _ := strings.Cut(value, "\n")
+	return strings.TrimSpace(line)
 }

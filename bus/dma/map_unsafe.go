@@ -21,7 +21,7 @@ func MapFile(f *os.File, size int) ([]byte, error) {
 	return mapShared(int(f.Fd()), size, unix.MAP_NORESERVE)
 }
 
-// Unmap undoes MapFile. Nothing may touch the bytes any more.
+// Unmap undoes MapFile, MapHuge and MapPlain. Nothing may touch the bytes any more.
 func Unmap(b []byte) error {
 	if len(b) == 0 {
 		return nil
@@ -62,6 +62,15 @@ func mapShared(fd, size, flags int) ([]byte, error) {
 	_ = unix.Madvise(b, unix.MADV_HUGEPAGE)
 	_ = unix.Madvise(b, unix.MADV_DONTFORK)
 	return b, nil
+}
+
+// mapAnonymous maps size bytes of shared memory where the kernel puts them.
+func mapAnonymous(size, flags int) ([]byte, error) {
+	p, err := unix.MmapPtr(-1, 0, nil, uintptr(size), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANON|flags)
+	if err != nil {
+		return nil, err
+	}
+	return unsafe.Slice((*byte)(p), size), nil
 }
 
 var pageSize = uintptr(os.Getpagesize())

@@ -134,6 +134,9 @@ func (s Sysfs) carryOut(addr string, plan, undo Plan, force bool, err error) (Pl
 		if i > 0 && plan[i-1].Path == plan[len(plan)-1].Path {
 			err = errors.Join(err, s.put(plan[len(plan)-1]))
 		}
+		if _, ok, e := s.Group(addr); IsVFIO(filepath.Base(filepath.Dir(step.Path))) && e == nil && !ok {
+			err = fmt.Errorf("%w: it is behind no IOMMU, which VFIO needs: switch VT-d or AMD-Vi on in the firmware and boot with intel_iommu=on", err)
+		}
 		return undo, explain(addr, fmt.Sprintf("step %d of %d, `%s`", i+1, len(plan), step), err)
 	}
 	return undo, nil

@@ -148,6 +148,14 @@ func TestBindFails(t *testing.T) {
 		if last := (*log)[len(*log)-1]; last != c.last {
 			t.Errorf("%s: last write %q, want %q", c.path, last, c.last)
 		}
+		// What VFIO lacks is said of VFIO alone, and only where it is lacking.
+		if strings.Contains(err.Error(), "no IOMMU") != c.undo {
+			t.Errorf("%s: %v", c.path, err)
+		}
+		tr.grouped("7", card)
+		if _, err := s.Bind(card, "vfio-pci", true); err == nil || strings.Contains(err.Error(), "no IOMMU") {
+			t.Errorf("%s in a group: %v", c.path, err)
+		}
 	}
 }
 

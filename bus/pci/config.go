@@ -24,6 +24,7 @@ const (
 
 // Bits of the Command and Status registers.
 const (
+	CmdIO          = 1 << 0  // answers to I/O accesses
 	CmdMemory      = 1 << 1  // answers to memory accesses
 	CmdMaster      = 1 << 2  // may access memory itself: DMA
 	CmdNoINTx      = 1 << 10 // keeps its interrupt pin quiet

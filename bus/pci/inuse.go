@@ -16,13 +16,13 @@ import (
 // NetState tells which addresses and routes the kernel's network stack has on an interface.
 type NetState func(ifname string) (addrs, routes []string, err error)
 
-// userDrivers are kernel drivers that make no interface but hand a device to a process.
-var userDrivers = []string{"vfio-pci", "uio_pci_generic", "igb_uio", "pci-stub", "xen-pciback"}
+// userDrivers are kernel drivers, besides VFIO's, that make no interface but hand a device to a process.
+var userDrivers = []string{"uio_pci_generic", "igb_uio", "pci-stub", "xen-pciback"}
 
 // InUse returns an error around bus.ErrInUse that says by what, if the kernel uses the device: an
 // interface of it is up, has an address or a route, is part of a bridge or bond or carries a VLAN; or
 // its virtual functions are on; or a network driver holds it and its interface cannot be seen; or no
-// driver does and a process has opened it here. A device whose state cannot be read counts as used.
+// driver does and a process has opened it here; or a process has its group by VFIO. A device whose state cannot be read counts as used.
 func (s Sysfs) InUse(addr string) error {
 	d, err := s.Device(addr)
 	if err != nil {
@@ -31,11 +31,16 @@ func (s Sysfs) InUse(addr string) error {
 	if d.Driver == "" {
 		return s.opened(d.Address)
 	}
+	if IsVFIO(d.Driver) {
+		if err := s.taken(d.Address); err != nil {
+			return err
+		}
+	}
 	var why []string
 	if n := text(filepath.Join(s.device(d.Address), "sriov_numvfs")); n != "" && n != "0" {
 		why = append(why, n+" virtual functions are on")
 	}
-	if len(d.Interfaces) == 0 && d.ID.Class>>16 == 0x02 && !slices.Contains(userDrivers, d.Driver) {
+	if len(d.Interfaces) == 0 && d.ID.Class>>16 == 0x02 && !IsVFIO(d.Driver) && !slices.Contains(userDrivers, d.Driver) {
 		why = append(why, "driver "+d.Driver+" has it but no interface is visible: it may belong to another network namespace")
 	}
 	state := s.State
@@ -84,6 +89,35 @@ func (s Sysfs) opened(addr string) error {
 		return fmt.Errorf("pci %s: a process has locked %s: stop it (`fuser -v %s` names it): %w", addr, f.Name(), f.Name(), err)
 	}
 	return nil
+}
+
+// taken tells whether a process has the device's group, as far as this user may see.
+func (s Sysfs) taken(addr string) error {
+	g, ok, err := s.Group(addr)
+	if err != nil || !ok {
+		return err
+	}
+	if who := Holders("/proc", g.Node); len(who) > 0 {
+		return fmt.Errorf("pci %s: %s has it by VFIO: stop it: %w", addr, strings.Join(who, ", "), bus.ErrInUse)
+	}
+	return nil
+}
+
+// Holders names the processes that have a file open, as far as this user may see: all of them for root. proc is
+// where procfs is mounted.
+func Holders(proc, file string) (who []string) {
+	links, _ := filepath.Glob(filepath.Join(proc, "[0-9]*", "fd", "*"))
+	for _, l := range links {
+		if t, err := os.Readlink(l); err != nil || t != file {
+			continue
+		}
+		dir := filepath.Dir(filepath.Dir(l))
+		p := fmt.Sprintf("process %s (%s)", filepath.Base(dir), text(filepath.Join(dir, "comm")))
+		if !slices.Contains(who, p) {
+			who = append(who, p)
+		}
+	}
+	return who
 }
 
 // KernelState reads this network namespace's addresses and routes: from the tables route, ipv6_route

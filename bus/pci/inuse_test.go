@@ -2,6 +2,7 @@ package pci
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -40,6 +41,11 @@ func TestInUse(t *testing.T) {
 			tr.remove(dev(card) + "/driver")
 			tr.bound(card, "vfio-pci")
 		}, ""},
+		"virtual functions of vfio": {func(tr tree, _ string, _ *Sysfs) {
+			tr.remove(dev(card) + "/driver")
+			tr.bound(card, "vfio-pci")
+			tr.file(dev(card)+"/sriov_numvfs", "2\n")
+		}, "2 virtual functions"},
 	} {
 		tr := newTree(t)
 		tr.addCard(card)
@@ -66,6 +72,39 @@ func TestInUse(t *testing.T) {
 	}
 	if err := newTree(t).sys().InUse(card); err == nil || errors.Is(err, bus.ErrInUse) {
 		t.Errorf("missing device: %v", err)
+	}
+}
+
+// TestTaken has this process hold the file of an IOMMU group.
+func TestTaken(t *testing.T) {
+	tr := newTree(t)
+	tr.addCard(card)
+	tr.bound(card, "vfio-pci")
+	tr.grouped("7", card)
+	tr.file("vfio/7", "")
+	s := tr.sys()
+	s.VFIO = tr.path("vfio")
+	if err := s.InUse(card); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		f, err := os.Open(tr.path("vfio/7"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+	}
+	comm, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	me := fmt.Sprintf("process %d (%s)", os.Getpid(), strings.TrimSpace(string(comm)))
+	err = s.InUse(card)
+	if !errors.Is(err, bus.ErrInUse) || strings.Count(err.Error(), me) != 1 || !strings.Contains(err.Error(), card) {
+		t.Errorf("%v lacks %q", err, me)
+	}
+	if _, err := s.Unbind(card, false); !errors.Is(err, bus.ErrInUse) || tr.read("bus/pci/drivers/vfio-pci/unbind") != "" {
+		t.Errorf("unbound: %v", err)
 	}
 }
 

@@ -28,6 +28,7 @@ type function struct {
 	cfg   *Config
 	huge  source
 	arena *dma.Arena
+	alloc dma.Allocator // the arena's
 
 	mu     sync.Mutex
 	closed bool
@@ -36,7 +37,8 @@ type function struct {
 }
 
 type bar struct {
-	mem    []byte // as mapped, whole pages
+	mem    []byte   // as mapped, whole pages
+	file   *os.File // of I/O ports
 	region mmio.Region
 }
 
@@ -47,9 +49,10 @@ type source interface {
 }
 
 // Open takes an unbound device for this process: refuses one that a kernel driver or another process
-// holds (bus.ErrInUse) or whose DMA an IOMMU translates, switches its memory space and bus mastering
-// on and its interrupt pin off (Command register, PCI Local Bus 3.0, section 6.2.2). DMA memory is
-// huge pages, preferably of the device's NUMA node, by physical address. Needs root.
+// holds (bus.ErrInUse) or whose DMA an IOMMU translates, switches its memory space on and its interrupt
+// pin off, and bus mastering on with the first DMA memory (Command register, PCI Local Bus 3.0, section
+// 6.2.2). DMA memory is huge pages, preferably of the device's NUMA node, by physical address. Needs root.
+// A device that is bound to VFIO is opened by the scheme "vfio".
 func (s Sysfs) Open(ctx context.Context, addr string, opt bus.Options) (bus.Function, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("pci %s: open: %w", addr, err)
@@ -57,6 +60,9 @@ func (s Sysfs) Open(ctx context.Context, addr string, opt bus.Options) (bus.Func
 	dev, err := s.Device(addr)
 	if err != nil {
 		return nil, err
+	}
+	if IsVFIO(dev.Driver) {
+		return bus.Open(ctx, "vfio:"+dev.Address, opt)
 	}
 	if dev.Driver != "" {
 		return nil, fmt.Errorf("pci %s: open: kernel driver %s has it: `glassnic dev unbind %s`: %w", dev.Address, dev.Driver, dev.Address, bus.ErrInUse)
@@ -79,8 +85,8 @@ func (s Sysfs) checkIOMMU(addr string) error {
 	case "", "identity":
 		return nil
 	default:
-		return fmt.Errorf("pci %s: open: the IOMMU translates its DMA (%s is %q), so it cannot reach physical addresses: `echo identity > %s`, or boot with iommu=pt",
-			addr, group, t, group)
+		return fmt.Errorf("pci %s: open: the IOMMU translates its DMA (%s is %q), so it cannot reach physical addresses: use the IOMMU, `glassnic dev bind %s --driver vfio-pci`; or do without, `echo identity > %s` or boot with iommu=pt",
+			addr, group, t, addr, group)
 	}
 }
 
@@ -103,6 +109,7 @@ func (f *function) open(opt bus.Options) (err error) {
 		return fmt.Errorf("pci %s: %w", addr, err)
 	}
 	f.arena = dma.NewArena(f.huge)
+	f.alloc = Late(f.arena, f.master)
 	return f.start()
 }
 
@@ -124,7 +131,8 @@ func (f *function) start() error {
 	if cmd&CmdMaster != 0 {
 		// Whoever had the device last left without stopping it (killed, say), and its rings point
 		// into memory that belongs to others now: DMA stays off until it has forgotten them. A
-		// device without function reset is left to the driver, which resets it first thing.
+		// device without function reset is left to the driver, which resets it before it asks for
+		// memory.
 		if err := f.cfg.Write16(CfgCommand, cmd&^CmdMaster); err != nil {
 			return err
 		}
@@ -135,7 +143,21 @@ func (f *function) start() error {
 			return err
 		}
 	}
-	return f.cfg.Write16(CfgCommand, cmd|CmdMemory|CmdMaster|CmdNoINTx)
+	return f.cfg.Write16(CfgCommand, cmd&^CmdMaster|CmdMemory|CmdNoINTx)
+}
+
+// master lets the device access memory.
+func (f *function) master() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return explain(f.dev.Address, "switch bus mastering on", os.ErrClosed)
+	}
+	cmd, err := f.command()
+	if err != nil {
+		return err
+	}
+	return f.cfg.Write16(CfgCommand, cmd|CmdMaster)
 }
 
 // command reads the Command register of a device that answers.
@@ -158,7 +180,8 @@ func (f *function) ID() bus.ID                 { return f.dev.ID }
 func (f *function) NUMANode() int              { return f.dev.NUMANode }
 func (f *function) Config() bus.ConfigSpace    { return f.cfg }
 func (*function) Interrupts() (irq.Set, error) { return nil, nil }
-func (f *function) DMA() dma.Allocator         { return f.arena }
+func (f *function) DMA() dma.Allocator         { return f.alloc }
+func (*function) Isolated() bool               { return false }
 
 // Reset resets the function alone, by whichever way the kernel knows for the device; what stood in its
 // configuration space is restored. An error around os.ErrNotExist means that it knows none.
@@ -206,10 +229,7 @@ func (f *function) stop() error {
 func (f *function) release() error {
 	var errs []error
 	for i := range f.bars {
-		if f.bars[i].mem != nil {
-			errs = append(errs, explain(f.dev.Address, fmt.Sprintf("unmap BAR %d", i), unmapBAR(f.bars[i].mem)))
-			f.bars[i] = bar{}
-		}
+		errs = append(errs, explain(f.dev.Address, fmt.Sprintf("unmap BAR %d", i), f.bars[i].close()))
 	}
 	if f.arena != nil && !f.keep {
 		errs = append(errs, f.arena.Close())

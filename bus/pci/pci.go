@@ -24,6 +24,8 @@ type Sysfs struct {
 	IDs []string
 	// Pagemap is where physical addresses are looked up: "" for /proc/self/pagemap.
 	Pagemap string
+	// VFIO is the folder of VFIO's device files: "" for /dev/vfio.
+	VFIO string
 
 	write func(path, text string) error // nil for a write to the file
 }

@@ -87,7 +87,7 @@ func (tr tree) addCard(addr string) {
 			"0x00000000df404080 0x00000000df4040ff 0x0000000000040200\n" +
 			"0x0000000000000000 0x0000000000000000 0x0000000000000000\n" +
 			"0x0000000000000000 0x0000000000000000 0x0000000000000000\n",
-		"resource0": string(make([]byte, 128<<10)), "resource4": string(make([]byte, 4096)),
+		"resource0": string(make([]byte, 128<<10)), "resource2": string(make([]byte, 32)), "resource4": string(make([]byte, 4096)),
 		"config": string(header()),
 	} {
 		tr.file(d+"/"+f, v)

@@ -23,26 +23,47 @@ type bindJSON struct {
 	Address string   `json:"address"`
 	DryRun  bool     `json:"dry_run"`
 	Steps   []string `json:"steps"`
-	Undo    string   `json:"undo"` // "" where nothing was changed
+	Undo    string   `json:"undo"`            // "" where nothing was changed
+	Needs   []string `json:"needs,omitempty"` // what else --user takes
 }
 
 func newDevBind(sys *pci.Sysfs) *cobra.Command {
 	var (
-		f      bindFlags
-		driver string
+		f            bindFlags
+		driver, name string
 	)
 	c := &cobra.Command{
 		Use: "bind ADDR", Short: "Give a PCI card to a kernel driver", Args: wants, ValidArgsFunction: completePorts,
 		Long: `Give a PCI card to a kernel driver, taking it from another one if need be. Prints the steps and
-the command that undoes them. Refuses a card that the system uses.`,
+the command that undoes them. Refuses a card that the system uses.
+
+With --driver vfio-pci the card can be opened here behind the IOMMU, which keeps it to the memory that it is
+given. With --user as well, an ordinary user can open it; what else that takes is printed.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			return f.carryOut(c, sys, args[0], change{
+			if name != "" {
+				if driver == "" {
+					driver = "vfio-pci"
+				}
+				if !pci.IsVFIO(driver) {
+					return usage("--user %s: only a card at vfio-pci can be given to a user, not one at %s", name, driver)
+				}
+			}
+			ch := change{
 				plan: func(addr string) (_, _ pci.Plan, _ error) { return sys.PlanBind(addr, driver) },
 				do:   func(addr string) (pci.Plan, error) { return sys.Bind(addr, driver, f.force) },
-			})
+			}
+			if name != "" {
+				g, err := newGrant(sys, args[0], name)
+				if err != nil {
+					return err
+				}
+				ch.grant = g
+			}
+			return f.carryOut(c, sys, args[0], ch)
 		},
 	}
 	c.Flags().StringVar(&driver, "driver", "", "kernel driver, such as ixgbe or vfio-pci (none: the kernel chooses)")
+	c.Flags().StringVar(&name, "user", "", "an ordinary user who may open the card by vfio-pci")
 	f.add(c)
 	return c
 }
@@ -70,8 +91,9 @@ command that undoes them. Refuses a card that the system uses.`,
 
 // change is a bind or an unbind.
 type change struct {
-	plan func(addr string) (plan, undo pci.Plan, err error)
-	do   func(addr string) (undo pci.Plan, err error)
+	plan  func(addr string) (plan, undo pci.Plan, err error)
+	do    func(addr string) (undo pci.Plan, err error)
+	grant *grant // nil for nobody
 }
 
 func (f *bindFlags) carryOut(c *cobra.Command, sys *pci.Sysfs, addr string, ch change) error {
@@ -83,12 +105,13 @@ func (f *bindFlags) carryOut(c *cobra.Command, sys *pci.Sysfs, addr string, ch c
 	if err != nil {
 		return err
 	}
-	if len(plan) == 0 {
+	if len(plan) == 0 && ch.grant == nil {
 		fmt.Fprintf(c.ErrOrStderr(), "glassnic: %s: nothing to do, its kernel driver is %s\n", before.Address, or(before.Driver, "none"))
 	}
-	back := undoCommand(before)
+	done := newBindJSON(before, plan, ch.grant)
+	done.DryRun = f.dryRun
 	if f.dryRun {
-		if err := f.print(c, before.Address, plan, back); err != nil {
+		if err := f.print(c, done); err != nil {
 			return err
 		}
 		if len(plan) == 0 || f.force {
@@ -105,7 +128,31 @@ func (f *bindFlags) carryOut(c *cobra.Command, sys *pci.Sysfs, addr string, ch c
 		}
 		return err
 	}
-	return f.print(c, before.Address, plan, back)
+	if err := ch.grant.carryOut(); err != nil {
+		return fmt.Errorf("%w; what was done until then is undone by `%s`", err, done.Undo)
+	}
+	return f.print(c, done)
+}
+
+// newBindJSON describes a change of a device.
+func newBindJSON(before pci.Device, plan pci.Plan, g *grant) bindJSON {
+	j := bindJSON{Address: before.Address, Steps: []string{}}
+	var undo []string
+	for _, s := range plan {
+		j.Steps = append(j.Steps, s.String())
+	}
+	if len(plan) > 0 {
+		undo = append(undo, undoCommand(before))
+	}
+	if g != nil {
+		j.Steps = append(j.Steps, g.String())
+		j.Needs = g.needs()
+		if g.stays {
+			undo = append(undo, g.undo())
+		}
+	}
+	j.Undo = strings.Join(undo, " && ")
+	return j
 }
 
 // undoCommand gives a device back to whom it belonged before.
@@ -116,20 +163,16 @@ func undoCommand(before pci.Device) string {
 	return fmt.Sprintf("glassnic dev bind %s --driver %s", before.Address, before.Driver)
 }
 
-func (f *bindFlags) print(c *cobra.Command, addr string, plan pci.Plan, undo string) error {
-	if len(plan) == 0 {
-		undo = ""
-	}
+func (f *bindFlags) print(c *cobra.Command, j bindJSON) error {
 	if f.json {
-		j := bindJSON{Address: addr, DryRun: f.dryRun, Steps: []string{}, Undo: undo}
-		for _, s := range plan {
-			j.Steps = append(j.Steps, s.String())
-		}
 		return printJSON(c.OutOrStdout(), j)
 	}
-	if len(plan) == 0 {
+	if len(j.Steps) == 0 {
 		return nil
 	}
-	_, err := fmt.Fprintf(c.OutOrStdout(), "steps:\n  %s\nundo:\n  %s\n", strings.Join(strings.Split(strings.TrimSpace(plan.String()), "\n"), "\n  "), undo)
+	_, err := fmt.Fprintf(c.OutOrStdout(), "steps:\n  %s\nundo:\n  %s\n", strings.Join(j.Steps, "\n  "), j.Undo)
+	if err == nil && len(j.Needs) > 0 {
+		_, err = fmt.Fprintf(c.OutOrStdout(), "also needed:\n  %s\n", strings.Join(j.Needs, "\n  "))
+	}
 	return err
 }

@@ -1,0 +1,24 @@
+package bus
+
+import "errors"
+
+// ErrGone is what errors of a device are wrapped around that was pulled, failed for good, or is wanted back
+// by the kernel.
+var ErrGone = errors.New("device gone")
+
+// What only some providers can tell is found by asserting one of these on a Function.
+type (
+	// Isolated is implemented by providers of real devices.
+	Isolated interface {
+		// Isolated tells whether an IOMMU lets the device reach only what DMA hands out. Where it does not,
+		// the device can read and write all memory of the machine.
+		Isolated() bool
+	}
+
+	// Watched is implemented by providers that hear of what befalls a device.
+	Watched interface {
+		// Trouble returns nil as long as all is well, and an error around ErrGone from then on. It never
+		// blocks, costs a system call or two, and may be called concurrently.
+		Trouble() error
+	}
+)
