@@ -2,7 +2,9 @@
 package all
 
 import (
-	_ "glassnic/bus/pci" // the addresses of PCI devices
-	_ "glassnic/bus/shm" // shm:DIR/pN, models in another process
+	_ "glassnic/bus/pci"  // the addresses of PCI devices
+	_ "glassnic/bus/shm"  // shm:DIR/pN, models in another process
+	_ "glassnic/bus/vfio" // PCI devices that are bound to VFIO
+	_ "glassnic/driver/e1000"
 	_ "glassnic/driver/ixgbe"
 )

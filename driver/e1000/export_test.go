@@ -1,0 +1,55 @@
+package e1000
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"glassnic/bus"
+	"glassnic/nic"
+)
+
+// ResetPause is what the driver waits after a reset outside of tests.
+var ResetPause = resetPause
+
+func init() { resetQuiet, resetPause = 0, 0 }
+
+// Limits are the waits that tests shorten.
+var Limits = map[string]*time.Duration{
+	"reset": &resetLimit, "EEPROM": &eepromLimit, "queue": &queueLimit, "master": &masterLimit,
+	"config": &configLimit, "PHY": &phyLimit, "drain": &drainLimit,
+}
+
+// LookOnce lets the limits alone say how long the driver waits; it returns what undoes that.
+func LookOnce() (undo func()) {
+	before := leastLooks
+	leastLooks = 1
+	return func() { leastLooks = before }
+}
+
+// TxCommands returns word 1 of every descriptor of a transmit ring.
+func (d *Device) TxCommands(queue int) (words []uint64) {
+	for i := range d.tx[queue].size {
+		words = append(words, d.tx[queue].desc(i).done())
+	}
+	return words
+}
+
+// TxHeld returns how many descriptors of a transmit ring hold a buffer.
+func (d *Device) TxHeld(queue int) int {
+	q := d.tx[queue]
+	return q.size - 1 - q.free()
+}
+
+// RingMemory returns the memory of descriptor ring i, receive queues first, which the card writes, too.
+func (d *Device) RingMemory(i int) []byte { return d.rings[i].Bytes }
+
+// Prepare makes a port of a card that does not start: one with nobody behind its registers.
+func Prepare(fn bus.Function, cfg nic.Config) (*Device, error) {
+	d := newDevice(fn, cfg)
+	if err := errors.Join(d.attach(), d.allocate(context.Background())); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	d.begun = true
+	return d, d.initStats(context.Background())
+}

@@ -1,0 +1,242 @@
+package e1000
+
+import (
+	"math/bits"
+	"sync/atomic"
+
+	"glassnic/bus/mmio"
+	chip "glassnic/chip/e1000"
+	"glassnic/packet"
+)
+
+// rxQueue is a receive queue: a ring in which every descriptor holds an empty buffer that the card
+// may fill. A filled one is swapped for another empty one on the spot, so the ring is always full.
+//
+// The queue works in stretches of up to 64 descriptors. When a stretch begins, its fresh buffers are
+// taken from the pool; when it ends, the card is told (RDT). So a packet costs neither by itself.
+type rxQueue struct {
+	ring
+	next   int         // the descriptor that the card fills next
+	left   int         // descriptors of the stretch from next on
+	count  int         // descriptors of the whole stretch
+	span   packet.Span // of a frame of one byte that came in at this port
+	room   uint64      // bytes that the card may write to a buffer
+	rotate int         // how far word 1 is rotated to look like chip.RxDD and others
+	mask   uint64      // the bits of word 1 that say whether a descriptor holds a whole frame
+
+	fresh [rxStretch]packet.Ref // the last left of fresh[:count] are not in the ring yet
+
+	tail    mmio.Doorbell // RDT
+	stretch int           // the longest stretch
+	cache   *packet.Cache
+	max     int // bytes of the longest frame
+
+	partial    bool        // the last descriptor did not end its frame
+	broken     bool        // drop the rest of that frame
+	starved    bool        // it waits because the pool was empty
+	head, last *packet.Buf // of that frame, so far
+	total      int         // bytes of it so far
+
+	wake *wake // nil where the queue cannot wake anybody
+
+	dropped, noBuffer atomic.Uint64
+}
+
+// rxStretch is the longest stretch of a queue in descriptors. Rings of less than four of them have
+// shorter ones: what a stretch has used is not the card's until its end.
+const rxStretch = 64
+
+const (
+	// A descriptor holds a whole frame where word 1, rotated and under wholeMask and the bit of a damaged frame,
+	// is whole and a length, less one.
+	wholeMask = chip.RxDD | chip.RxEOP | chip.RxLenMask
+	whole     = chip.RxDD | chip.RxEOP | 1
+)
+
+// Receive implements nic.RxQueue (8254x 3.2.3, 82574 7.1, I210 7.1.4.2).
+func (q *rxQueue) Receive(batch []*packet.Buf) int {
+	n := q.run(batch)
+	if n < len(batch) || q.left == 0 {
+		n = q.rest(batch, n)
+	}
+	return n
+}
+
+// run receives frames of one buffer each, up to the end of the stretch.
+func (q *rxQueue) run(batch []*packet.Buf) int {
+	if q.partial || q.left == 0 {
+		return 0
+	}
+	limit, span, room, rotate, mask := min(len(batch), q.left), q.span, q.room, q.rotate, q.mask
+	w, fresh, out := q.from(q.next), q.stock().from(q.count-q.left), refsOf(batch)
+	n := 0
+	for n < limit {
+		d := w.desc(n)
+		// One comparison for all: any bit that is not as in whole makes the difference huge.
+		size := bits.RotateLeft64(d.done(), rotate)&mask - whole
+		if size >= room {
+			break
+		}
+		r := w.buf(n)
+		b, f := r.Buf(), fresh.at(n).Buf()
+		b.SetSpan(span + packet.SpanLen(size))
+		out.at(n).Set(b)
+		r.Set(f)
+		d.w0 = f.IOVA() + packet.Headroom
+		d.w1 = 0
+		n++
+	}
+	q.next += n
+	q.left -= n
+	return n
+}
+
+// rest goes on after run has put got frames in batch: with the next stretch, or with a descriptor that
+// run does not take.
+func (q *rxQueue) rest(batch []*packet.Buf, got int) int {
+	// A card that lies without end is believed for one turn of the ring.
+	for range q.size {
+		if q.left == 0 {
+			q.turn()
+		}
+		if got == len(batch) {
+			break
+		}
+		if n := q.run(batch[got:]); n > 0 {
+			got += n
+			continue
+		}
+		b, more := q.segment()
+		if !more {
+			break
+		}
+		if b != nil {
+			batch[got] = b
+			got++
+		}
+	}
+	return got
+}
+
+// turn hands the descriptors of a stretch to the card and begins the next, which is empty where the pool
+// is.
+func (q *rxQueue) turn() {
+	if q.next == q.size {
+		q.next = 0
+	}
+	q.tail.Ring(q.limit())
+	q.count = copy(q.fresh[:], packet.Refs(q.cache.Take(min(q.stretch, q.size-q.next))))
+	q.left = q.count
+	q.starved = q.starved && q.left == 0
+}
+
+// UseCache implements nic.CacheUser.
+func (q *rxQueue) UseCache(c *packet.Cache) bool {
+	if c == nil {
+		c = q.cache.Pool().NewCache()
+	}
+	if c.Pool() != q.cache.Pool() {
+		return false
+	}
+	q.cache.Flush()
+	q.cache = c
+	return true
+}
+
+// limit is the tail that hands all descriptors to the card but one: when head and tail are equal the
+// ring is empty for the card (82574 7.1.8).
+func (q *rxQueue) limit() uint32 {
+	if q.next == 0 {
+		return uint32(q.size - 1)
+	}
+	return uint32(q.next - 1)
+}
+
+// segment takes one descriptor that run does not take: a part of a longer frame, or one that makes no
+// sense. It returns the frame once that is complete, and whether there was such a descriptor.
+func (q *rxQueue) segment() (frame *packet.Buf, more bool) {
+	d := q.desc(q.next)
+	w1 := q.word(q.next)
+	if w1&chip.RxDD == 0 {
+		return nil, false
+	}
+	if q.left == 0 {
+		if !q.starved {
+			q.noBuffer.Add(1)
+		}
+		q.starved = true
+		return nil, false
+	}
+	r, f := q.buf(q.next), q.fresh[q.count-q.left].Buf()
+	b := r.Buf()
+	r.Set(f)
+	d.w0 = f.IOVA() + packet.Headroom
+	d.w1 = 0
+	q.next++
+	q.left--
+
+	size, end := w1&chip.RxLenMask, w1&chip.RxEOP != 0
+	damaged := w1&q.mask&^wholeMask != 0
+	if !q.broken && (size-1 >= q.room || damaged || q.total+int(size) > q.max) {
+		q.broken = true
+		q.dropped.Add(1)
+	}
+	// The span of a broken frame only has to be valid.
+	b.SetSpan(q.span + packet.SpanLen(min(size-1, q.room-1)))
+	if q.head == nil {
+		q.head = b
+	} else {
+		q.last.SetNext(b)
+	}
+	q.last, q.total, q.partial = b, q.total+int(size), !end
+	if q.partial && !q.broken {
+		return nil, true
+	}
+	frame = q.head
+	q.head, q.last, q.total = nil, nil, 0
+	if q.broken {
+		// What follows up to the end belongs to the same frame and goes the same way.
+		q.broken = q.partial
+		packet.Free([]*packet.Buf{frame})
+		return nil, true
+	}
+	return frame, true
+}
+
+// word returns word 1 of descriptor i, rotated.
+func (q *rxQueue) word(i int) uint64 { return bits.RotateLeft64(q.desc(i).done(), q.rotate) }
+
+// post fills the ring with empty buffers. It reports whether the pool has enough.
+func (q *rxQueue) post() bool {
+	for i := 0; i < q.size; {
+		fresh := q.cache.Take(q.size - i)
+		if len(fresh) == 0 {
+			return false
+		}
+		for _, b := range fresh {
+			q.buf(i).Set(b)
+			*q.desc(i) = desc{w0: b.IOVA() + packet.Headroom}
+			i++
+		}
+	}
+	q.cache.Flush() // to other queues that are filled now
+	return true
+}
+
+// release gives all buffers back after the card has stopped.
+func (q *rxQueue) release() {
+	free := func(b *packet.Buf) {
+		if b != nil {
+			b.SetNext(nil)
+			packet.Free([]*packet.Buf{b})
+		}
+	}
+	packet.Free([]*packet.Buf{q.head})
+	for ; q.left > 0; q.left-- {
+		free(q.fresh[q.count-q.left].Buf())
+	}
+	for i := range q.size {
+		free(q.buf(i).Buf())
+	}
+	q.cache.Flush()
+}
