@@ -1,0 +1,93 @@
+// Package wake is how one thread wakes another that sleeps in poll(2).
+package wake
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Event is an eventfd(2): readable from Signal on until Clear. Its methods may be called concurrently.
+type Event struct {
+	mu sync.Mutex
+	fd int // -1 once closed
+}
+
+// New makes an event that was not signalled.
+func New() (*Event, error) {
+	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	return &Event{fd: fd}, nil
+}
+
+// FD returns the file descriptor, -1 once closed.
+func (e *Event) FD() int {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.fd
+}
+
+// Signal makes the event readable. It never blocks.
+func (e *Event) Signal() error {
+	one := [8]byte{1, 0, 0, 0, 0, 0, 0, 1} // in either byte order
+	return e.do(func(fd int) (int, error) { return unix.Write(fd, one[:]) })
+}
+
+// Clear makes the event unreadable. It never blocks.
+func (e *Event) Clear() error {
+	var b [8]byte
+	return e.do(func(fd int) (int, error) { return unix.Read(fd, b[:]) })
+}
+
+// do makes a system call that fails with EAGAIN where the event is as it is to be already.
+func (e *Event) do(call func(fd int) (int, error)) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.fd < 0 {
+		return os.ErrClosed
+	}
+	if _, err := call(e.fd); err != nil && !errors.Is(err, unix.EAGAIN) {
+		return fmt.Errorf("eventfd: %w", err)
+	}
+	return nil
+}
+
+// Close closes the file descriptor, once nobody sleeps on it any more.
+func (e *Event) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.fd < 0 {
+		return nil
+	}
+	fd := e.fd
+	e.fd = -1
+	return unix.Close(fd)
+}
+
+// Set is file descriptors that a thread sleeps on, such as those of events. It belongs to one goroutine.
+type Set struct{ fds []unix.PollFd }
+
+// Add puts a file descriptor in.
+func (s *Set) Add(fd int) { s.fds = append(s.fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN}) }
+
+// Sleep waits until one of the descriptors is readable, or broken, and for limit at most (ppoll(2)). It
+// returns false when the limit was reached.
+func (s *Set) Sleep(limit time.Duration) (bool, error) {
+	for end := time.Now().Add(limit); ; {
+		t := unix.NsecToTimespec(max(0, limit.Nanoseconds()))
+		n, err := unix.Ppoll(s.fds, &t, nil)
+		if err == nil {
+			return n > 0, nil
+		}
+		if !errors.Is(err, unix.EINTR) {
+			return false, fmt.Errorf("ppoll: %w", err)
+		}
+		limit = time.Until(end)
+	}
+}
