@@ -8,6 +8,7 @@
 package sim
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 
@@ -26,6 +27,8 @@ import (
 type Trapped struct {
 	Card  *ixgbe.Card
 	Space *iommu.Space
+	// Kind is how functions that are made from now on interrupt: by MSI-X after NewTrapped.
+	Kind irq.Kind
 }
 
 // NewTrapped makes a trapped card. Memory may be left nil for a new space; cards that are to share
@@ -38,7 +41,7 @@ func NewTrapped(cfg ixgbe.Config) (*Trapped, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Trapped{Card: c, Space: cfg.Memory}, nil
+	return &Trapped{Card: c, Space: cfg.Memory, Kind: irq.MSIX}, nil
 }
 
 // Function returns the card as a driver sees it, after a function level reset.
@@ -49,6 +52,7 @@ func (t *Trapped) Function(address string) bus.Function {
 		address: address, device: t.Card.Device(), dma: t.Space,
 		region: mmio.Trap(facts.BARSize, t.Card),
 		reset:  t.Card.Reset,
+		irqs:   newInterrupts(address, t.Card, t.Kind),
 		close: func() error {
 			t.Card.SetBusMaster(false)
 			return nil
@@ -62,6 +66,7 @@ type function struct {
 	device  uint16
 	dma     dma.Allocator
 	region  mmio.Region
+	irqs    irq.Set
 	reset   func()
 	close   func() error
 	once    sync.Once
@@ -73,10 +78,10 @@ func (f *function) ID() bus.ID {
 	return bus.ID{Vendor: facts.VendorIntel, Device: f.device, Subvendor: facts.VendorIntel, Revision: 1, Class: 0x020000}
 }
 
-func (f *function) NUMANode() int              { return -1 }
-func (f *function) Config() bus.ConfigSpace    { return nil }
-func (*function) Interrupts() (irq.Set, error) { return nil, nil }
-func (f *function) DMA() dma.Allocator         { return f.dma }
+func (f *function) NUMANode() int                { return -1 }
+func (f *function) Config() bus.ConfigSpace      { return nil }
+func (f *function) Interrupts() (irq.Set, error) { return f.irqs, nil }
+func (f *function) DMA() dma.Allocator           { return f.dma }
 
 func (f *function) BAR(n int) (mmio.Region, error) {
 	if n != 0 {
@@ -91,7 +96,12 @@ func (f *function) Reset() error {
 }
 
 func (f *function) Close() (err error) {
-	f.once.Do(func() { err = f.close() })
+	f.once.Do(func() {
+		if f.irqs != nil {
+			err = f.irqs.Disable()
+		}
+		err = errors.Join(err, f.close())
+	})
 	return err
 }
 

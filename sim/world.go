@@ -11,6 +11,7 @@ import (
 
 	"glassnic/bus"
 	"glassnic/bus/dma"
+	"glassnic/bus/irq"
 	"glassnic/bus/mmio"
 	"glassnic/sim/iommu"
 	"glassnic/sim/ixgbe"
@@ -93,7 +94,7 @@ func (p *Port) Function() (bus.Function, error) {
 	p.Card.Reset()
 	return &function{
 		address: p.name, device: p.Card.Device(), dma: w.arena,
-		region: mmio.MapPolled(p.Card.Registers()), reset: p.reset,
+		region: mmio.MapPolled(p.Card.Registers()), reset: p.reset, irqs: newInterrupts(p.name, p.Card, irq.MSIX),
 		close: func() error {
 			p.reset()
 			w.mu.Lock()

@@ -153,7 +153,7 @@ const (
 	GpieSDP2GPIEN       uint32 = 1 << 2
 	GpieSDP3GPIEN       uint32 = 1 << 3
 	GpieMultipleMSIX    uint32 = 1 << 4
-	GpieOCD             uint32 = 1 << 5 // a read of EICR clears only the causes that EIMS enables
+	GpieOCD             uint32 = 1 << 5 // a read of EICR clears only bits 16 to 29
 	GpieEIMEN           uint32 = 1 << 6
 	GpieLLIntervalShift        = 7
 	GpieRSCDelayShift          = 11

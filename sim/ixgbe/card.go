@@ -84,6 +84,8 @@ type Card struct {
 	link                 bool
 	plugged              bool // wire.Up at the last look
 
+	irq   interrupts
+	shown uint32 // EIMS as the card left it
 	mac   macConfig
 	rss   rssConfig
 	fifo  packetBuffer
@@ -163,6 +165,8 @@ func (c *Card) Step(budget int) int {
 	c.tick()
 	c.watchWire()
 	n := c.move(budget)
+	c.showInterrupts()
+	c.interrupt()
 	c.stats.snapshot()
 	return n
 }

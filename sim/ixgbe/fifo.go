@@ -65,6 +65,7 @@ func (c *Card) store(f *wire.Frame) {
 	if c.lossy && c.fifo.bytes+len(f.Data) > size {
 		c.stats.total.RxFrames++
 		c.stats.total.RxMissed++
+		c.cause(chip.EicrRXMISS)
 		c.stats.n[statMPC]++
 		c.stats.n[statTPR]++
 		return

@@ -43,6 +43,7 @@ func (c *Card) resume() bool {
 	}
 	c.ctrl = ctrl
 	c.stats.resume(c)
+	c.shown = c.get(chip.EIMS)
 	now := c.now()
 	if c.get(chip.EEC)&chip.EecARD == 0 {
 		c.hs.ard, c.hs.pending = now+ardTime, true
@@ -58,6 +59,7 @@ func (c *Card) resume() bool {
 		c.txq[i].resume(c)
 	}
 	c.refresh()
+	c.resumeInterrupts()
 	return true
 }
 

@@ -24,6 +24,7 @@ func (c *Card) Poll(budget int) int {
 	}
 	c.look()
 	n := c.move(budget)
+	c.interrupt()
 	if n == 0 && c.polls%idleEvery == 0 || c.polls%lookEvery == 0 {
 		c.Sync()
 	}
@@ -37,8 +38,11 @@ func (c *Card) Sync() {
 	}
 	c.autoc()
 	c.mdio()
+	c.lookInterrupts()
 	c.watchWire()
 	c.refresh()
+	c.showInterrupts()
+	c.interrupt()
 	c.stats.publish(c)
 }
 
@@ -55,6 +59,9 @@ func (c *Card) look() {
 				c.watch[i] = c.get(off)
 			}
 		}
+	}
+	if c.irq.line.Load() != nil {
+		c.lookInterrupts()
 	}
 	for _, i := range c.rxOn {
 		c.dirty = c.dirty || c.rxq[i].changed()

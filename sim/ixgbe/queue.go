@@ -34,6 +34,7 @@ type queue struct {
 	head    uint32
 	shown   uint32 // what the head register was last set to
 	set     int    // statistics counters that the queue is mapped to
+	cause   uint64 // what the queue adds to interrupts.queues
 	journal *journal
 
 	// For the batch under way.

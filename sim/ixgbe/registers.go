@@ -72,12 +72,7 @@ func (c *Card) read(off uint32) uint32 {
 		c.put(off, v|chip.SwsmSMBI) // taken by whoever reads it clear (8.2.3.4.9)
 		return v
 	case chip.EICR:
-		left := uint32(0)
-		if c.get(chip.GPIE)&chip.GpieOCD != 0 {
-			left = v &^ c.get(chip.EIMS)
-		}
-		c.put(off, left)
-		return v
+		return c.readCauses()
 	}
 	if i, tx, at, ok := queueRegister(off); ok && at == atCtl {
 		if c.dirty {
@@ -106,18 +101,7 @@ func (c *Card) write(off, v uint32) {
 		return
 	}
 	old := c.get(off)
-	switch off { // rules that an access mode cannot say (8.2.3.5.1–5)
-	case chip.EICR:
-		c.put(off, old&^v)
-		return
-	case chip.EICS:
-		c.put(chip.EICR, c.get(chip.EICR)|v)
-		return
-	case chip.EIMS:
-		c.put(off, old|v)
-		return
-	case chip.EIMC:
-		c.put(chip.EIMS, c.get(chip.EIMS)&^v)
+	if c.writeInterrupt(off, v) {
 		return
 	}
 	i, tx, at, isQueue := queueRegister(off)
@@ -164,6 +148,8 @@ func (c *Card) write(off, v uint32) {
 	}
 	if isQueue && at == atTail && c.cfg.Eager {
 		c.move(batch)
+		c.showInterrupts()
+		c.interrupt()
 		c.stats.snapshot()
 	}
 }

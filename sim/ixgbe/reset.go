@@ -65,6 +65,8 @@ func (c *Card) clearState() {
 	for word := range c.rows {
 		c.put(uint32(word)*4, c.rows[word].reset)
 	}
+	c.resetInterrupts()
+	c.shown = 0
 	c.loadAddress()
 	// The security blocks are always idle (8.2.3.12).
 	c.put(chip.SECTXSTAT, chip.SectxstatRDY)
@@ -156,7 +158,8 @@ func (c *Card) watchWire() {
 	if up != c.link {
 		c.link = up
 		c.setLinks()
-		c.put(chip.EICR, c.get(chip.EICR)|chip.EicrLSC)
+		c.cause(chip.EicrLSC)
+		c.showInterrupts()
 	}
 }
 

@@ -34,6 +34,7 @@ func (q *rxQueue) load(c *Card) {
 	q.drop = v&chip.SrrctlDropEN != 0
 	q.advanced = v&chip.SrrctlDESCTYPE != chip.SrrctlDESCTYPELegacy
 	q.plain = q.advanced && !q.cut
+	q.cause = c.allocation(q.index, false)
 }
 
 // receive moves frames from the wire into the rings: up to budget per running queue.
@@ -81,7 +82,10 @@ func (c *Card) receive(budget int) int {
 		c.overrun()
 	}
 	for _, i := range c.rxOn {
-		c.rxq[i].show()
+		if q := &c.rxq[i]; q.head != q.shown {
+			c.irq.queues |= q.cause
+			q.show()
+		}
 	}
 	return n
 }

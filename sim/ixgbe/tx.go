@@ -17,6 +17,7 @@ type txQueue struct {
 	threshold uint32   // TXDCTL.WTHRESH
 	report    []uint32 // descriptors with RS that were sent and not written back
 	done      uint32   // descriptors sent since the last write-back
+	wrote     bool     // back, since the last interrupt cause
 }
 
 func (q *txQueue) init(c *Card, i int) {
@@ -33,6 +34,7 @@ func (q *txQueue) load(c *Card) {
 	if q.on && q.report == nil {
 		q.report = make([]uint32, 0, 2*batch)
 	}
+	q.cause = c.allocation(q.index, true)
 	q.threshold = q.reg(atCtl) & chip.TxdctlWTHRESH >> chip.TxdctlWTHRESHShift
 }
 
@@ -55,6 +57,10 @@ func (q *txQueue) send(c *Card, budget int) int {
 	// (7.2.3.5).
 	if len(q.report) > 0 && q.left == 0 && !q.stopped {
 		q.flush()
+	}
+	if q.wrote {
+		q.wrote = false
+		c.irq.queues |= q.cause
 	}
 	q.show()
 	return moved
@@ -193,6 +199,7 @@ func (q *txQueue) flush() {
 	for _, i := range q.report {
 		store64(&q.ring[i].hi, chip.TxDD)
 	}
+	q.wrote = q.wrote || len(q.report) > 0
 	q.report, q.done = q.report[:0], 0
 	store32(&q.journal.current, q.head)
 }
