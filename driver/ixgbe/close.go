@@ -42,12 +42,15 @@ func (d *Device) Close() error {
 		return nil
 	}
 	d.shut = true
+	if d.irqs != nil {
+		first = errors.Join(first, d.irqs.Disable())
+	}
 	if d.stopped != nil {
 		return errors.Join(first, d.fn.Close())
 	}
-	var err error
+	err := first
 	if d.own {
-		err = d.pool.Close()
+		err = errors.Join(err, d.pool.Close())
 	}
 	for _, m := range d.rings {
 		d.fn.DMA().Free(m)

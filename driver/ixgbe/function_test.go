@@ -28,7 +28,6 @@ func (f *function) BAR(n int) (mmio.Region, error) {
 	return *f.region, nil
 }
 
-func (*function) Interrupts() (irq.Set, error) { return nil, nil }
 func (f *function) DMA() dma.Allocator {
 	if f.memory == nil {
 		return f.Function.DMA()

@@ -42,6 +42,7 @@ func (d *Device) start(ctx context.Context) error {
 		{"transmit", d.initTx},
 		{"receive queues", d.startRx},
 		{"transmit queues", d.startTx},
+		{"interrupts", d.initInterrupts},
 		{"wait for link", d.awaitLink},
 	}
 	for _, s := range steps {

@@ -15,6 +15,7 @@ import (
 
 	"glassnic/bus"
 	"glassnic/bus/dma"
+	"glassnic/bus/irq"
 	"glassnic/bus/mmio"
 	chip "glassnic/chip/ixgbe"
 	"glassnic/nic"
@@ -45,6 +46,7 @@ type Device struct {
 	rings []dma.Memory // of all queues
 	rx    []*rxQueue
 	tx    []*txQueue
+	irqs  irq.Set // nil where no queue can wait
 
 	mu           sync.Mutex // guards the card's settings and what follows
 	mac          net.HardwareAddr
@@ -56,6 +58,9 @@ type Device struct {
 	closed       bool  // by Stop
 	stopped      error // of Stop, after which the card may still be at work
 	shut         bool  // by Close
+
+	irqMu sync.Mutex // guards EIMS and EIMC, and
+	armed uint32     // the bits of the queues that wait
 }
 
 // open implements nic.Driver.

@@ -35,6 +35,8 @@ type rxQueue struct {
 	head, last *packet.Buf // of that frame, so far
 	total      int         // bytes of it so far
 
+	wake *wake // nil: the queue cannot wake anybody
+
 	dropped, noBuffer atomic.Uint64
 }
 
