@@ -42,6 +42,24 @@ func (w window) desc(i int) *desc { return (*desc)(unsafe.Add(w.descs, i*chip.De
 // buf returns where the buffer of descriptor i is kept.
 func (w window) buf(i int) *packet.Ref { return w.bufs.at(i) }
 
+// step is an index as loops over a window count it: in bytes of a reference. Processors address a descriptor
+// by it without arithmetic of their own, which a plain index costs.
+type step uintptr
+
+const refSize = unsafe.Sizeof(packet.Ref(0))
+
+// steps returns index n as a step, which must not be negative.
+func steps(n int) step { return step(n) * step(refSize) }
+
+// index returns the step as an index.
+func (s step) index() int { return int(s / step(refSize)) }
+
+// descStep and bufStep are desc and buf for a step.
+func (w window) descStep(s step) *desc {
+	return (*desc)(unsafe.Add(w.descs, s*step(chip.DescSize/refSize)))
+}
+func (w window) bufStep(s step) *packet.Ref { return w.bufs.atStep(s) }
+
 // from returns the window that begins i descriptors on.
 func (w window) from(i int) window {
 	return window{unsafe.Add(w.descs, i*chip.DescSize), w.bufs.from(i)}
@@ -62,8 +80,11 @@ func (q *rxQueue) stock() refs { return refs{unsafe.Pointer(&q.fresh)} }
 
 // at returns buffer i.
 func (r refs) at(i int) *packet.Ref {
-	return (*packet.Ref)(unsafe.Add(r.first, i*int(unsafe.Sizeof(packet.Ref(0)))))
+	return (*packet.Ref)(unsafe.Add(r.first, i*int(refSize)))
 }
+
+// atStep is at for a step.
+func (r refs) atStep(s step) *packet.Ref { return (*packet.Ref)(unsafe.Add(r.first, s)) }
 
 // from returns the row that begins i buffers on.
 func (r refs) from(i int) refs { return refs{unsafe.Pointer(r.at(i))} }

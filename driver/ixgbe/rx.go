@@ -64,25 +64,26 @@ func (q *rxQueue) run(batch []*packet.Buf) int {
 	if q.partial {
 		return 0
 	}
-	limit, span, room := min(len(batch), q.left), q.span, q.room
+	span, room := q.span, q.room
 	w, fresh, out := q.from(q.next), q.stock().from(q.count-q.left), refsOf(batch)
-	n := 0
-	for n < limit {
-		d := w.desc(n)
+	i, end := step(0), steps(min(len(batch), q.left))
+	for i < end {
+		d := w.descStep(i)
 		// One comparison for all: any bit that is not as in whole makes the rotated difference huge.
 		size := bits.RotateLeft64(d.done()&wholeMask-whole, 32)
 		if size >= room {
 			break
 		}
-		r := w.buf(n)
-		b, f := r.Buf(), fresh.at(n).Buf()
+		r := w.bufStep(i)
+		b, f := r.Buf(), fresh.atStep(i).Buf()
 		b.SetSpan(span + packet.SpanLen(size))
-		out.at(n).Set(b)
+		out.atStep(i).Set(b)
 		r.Set(f)
 		d.w0 = f.IOVA() + packet.Headroom
 		d.w1 = 0
-		n++
+		i += steps(1)
 	}
+	n := i.index()
 	q.next += n
 	q.left -= n
 	return n

@@ -61,23 +61,24 @@ func (q *txQueue) Send(batch []*packet.Buf) int {
 
 // run sends frames of one buffer each, up to the end of the stretch.
 func (q *txQueue) run(batch []*packet.Buf) int {
-	limit, plain, top := min(len(batch), q.left), q.plain, q.top
+	plain, top := q.plain, q.top
 	w, in := q.from(q.next), refsOf(batch)
-	n := 0
-	for n < limit {
-		b := in.at(n).Buf()
+	i, end := step(0), steps(min(len(batch), q.left))
+	for i < end {
+		b := in.atStep(i).Buf()
 		s := b.Span() ^ plain
 		// One comparison for all: any flag that is not as it should be makes the length huge.
 		size := uint64(s) >> 16 & sizeMask
 		if size-minTx > top {
 			break
 		}
-		d := w.desc(n)
+		d := w.descStep(i)
 		d.w0 = b.IOVA() + s.Offset()
 		d.w1 = size*(1<<chip.TxPaylenShift+1) + (txData | chip.TxDCMDEOP) // PAYLEN and DTALEN
-		w.buf(n).Set(b)
-		n++
+		w.bufStep(i).Set(b)
+		i += steps(1)
 	}
+	n := i.index()
 	q.next += n
 	q.left -= n
 	return n

@@ -19,7 +19,7 @@ var hot = map[string][]string{
 		"(*Buf).Next", "(*Buf).SetNext", "(*Buf).SetOffsetLen", "(*Ref).Set", "(*Ref).Buf", "(*Cache).Put", "PoolOf",
 	},
 	"bus/mmio":     {"Region.Size", "Region.SeesReads", "Region.Doorbell"},
-	"driver/ixgbe": {"(*desc).done", "window.desc", "window.buf", "window.from", "refs.at", "refs.from", "(*rxQueue).limit", "(*txQueue).free"},
+	"driver/ixgbe": {"(*desc).done", "window.desc", "window.buf", "window.from", "window.descStep", "window.bufStep", "steps", "step.index", "refs.atStep", "refs.at", "refs.from", "(*rxQueue).limit", "(*txQueue).free"},
 }
 
 // loops are the functions that handle each packet: all that they call must be inlined into them.
@@ -32,7 +32,7 @@ var loops = []struct{ path, function string }{
 // an instruction.
 var plain = []string{
 	"len", "cap", "min", "max", "int", "uint", "uint16", "uint32", "uint64", "uintptr",
-	"bits.RotateLeft64", "atomic.LoadUint64", "unsafe.Add", "unsafe.Pointer",
+	"step", "bits.RotateLeft64", "atomic.LoadUint64", "unsafe.Add", "unsafe.Pointer",
 }
 
 // decisions returns what the compiler says about inlining; it repeats that for packages in its cache.
