@@ -1,7 +1,7 @@
 # Thin aliases.
 export CGO_ENABLED = 0
 
-.PHONY: build demo test
+.PHONY: build demo pgo test
 
 build:
 	go build -o bin/glassnic ./cmd/glassnic
@@ -11,3 +11,8 @@ demo: build
 
 test:
 	./test/run
+
+# pgo takes the profile that build uses: the driver at batch 32 on modelled cards.
+pgo:
+	go build -pgo=off -o bin/glassnic ./cmd/glassnic
+	./bin/glassnic bench driver --drivers glassnic --modes inline --batches 32 --rounds 600 --cpuprofile cmd/glassnic/default.pgo
