@@ -1,0 +1,173 @@
+//go:build guest
+
+package guest
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"glassnic/internal/traffic"
+	"glassnic/nic"
+	"glassnic/packet"
+)
+
+// million is how many frames go through the forwarder.
+const million = 1_000_000
+
+// TestForward takes four cards from the kernel, has fwd forward between the two in the middle, sends a million
+// frames from the outer ones through it and checks them, and gives the cards back to the kernel, which must then
+// be able to ping through them. The first two share a wire, and so do the last two.
+func TestForward(t *testing.T) {
+	c := cards(t)
+	if len(c) != 4 {
+		t.Fatalf("%d cards", len(c))
+	}
+	giveBack := take(t, c...)
+	f := forward(t, c[1].addr, c[2].addr, "--ring", strconv.Itoa(ring))
+	a, b := open(t, c[0], nic.Config{RxRing: ring}), open(t, c[3], nic.Config{RxRing: ring})
+	begin := time.Now()
+	ways := []*stream{newStream(t, 1, a, b), newStream(t, 2, b, a)}
+	for moved := time.Now(); ; {
+		over := true
+		for _, w := range ways {
+			if w.turn(million / 2) {
+				moved = time.Now()
+			}
+			over = over && w.seen == million/2
+		}
+		if over {
+			break
+		}
+		if time.Since(moved) > patience {
+			for _, d := range []nic.Device{a, b} {
+				s, err := d.Stats()
+				t.Logf("%+v %v", s, err)
+			}
+			t.Fatalf("sent %d and %d, received %d and %d", ways[0].sent, ways[1].sent, ways[0].seen, ways[1].seen)
+		}
+	}
+	took := time.Since(begin)
+	for _, w := range ways {
+		if n := w.check.Totals(); n.OK != million/2 || n.Frames() != million/2 {
+			t.Errorf("%+v", n)
+		}
+	}
+	total := f.end(t)
+	// Not more than were sent, not less: the kernel's own frames end with its drivers.
+	if total.RxPackets != million || total.TxPackets != million {
+		t.Errorf("fwd: %+v", total)
+	}
+	for i, d := range []nic.Device{a, b} {
+		ways[i].cache.Flush()
+		s, err := d.Stats()
+		if err != nil || s.RxPackets != million/2 || s.TxPackets != million/2 || s.RxMissed+s.RxErrors+s.RxDropped+s.TxDropped != 0 {
+			t.Errorf("%+v, %v", s, err)
+		}
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	t.Logf("%.3f Mpps", million/took.Seconds()/1e6)
+	if !vfio() {
+		if free := text(t, pool+"free_hugepages"); free != pages {
+			t.Errorf("%s of %s huge pages are free", free, pages)
+		}
+	}
+	giveBack()
+	ping(t, c[0], c[1])
+	ping(t, c[3], c[2])
+}
+
+// sizes are mostly short: what a frame costs here, it costs by the byte.
+var sizes = []int{60, 60, 60, 60, 590, 60, 60, 60, 60, 60, 60, 1514, 60, 60, 60, 60}
+
+const (
+	// ring is long, since two processes that poll share a processor.
+	ring = 4096
+	// window is how many frames of a stream are under way at the most: fewer than any ring on the way has room for.
+	window = 3000
+)
+
+// stream sends numbered frames from one port to another.
+type stream struct {
+	from, to   nic.Device
+	frames     *traffic.Templates
+	check      traffic.Checker
+	sent, seen uint64
+	out, in    []*packet.Buf
+	cache      *packet.Cache
+}
+
+func newStream(t *testing.T, id uint16, from, to nic.Device) *stream {
+	t.Helper()
+	frames, err := traffic.New(traffic.Spec{Sizes: sizes, Stream: id, Seq: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &stream{from: from, to: to, frames: frames, out: make([]*packet.Buf, 64), in: make([]*packet.Buf, 64), cache: from.Info().Pool.NewCache()}
+}
+
+// turn sends up to a batch of n frames in all, and checks what has come. It tells whether anything moved.
+func (s *stream) turn(n uint64) bool {
+	moved := false
+	if free := min(window-(s.sent-s.seen), n-s.sent, uint64(len(s.out))); free > 0 {
+		batch := s.out[:s.cache.Fill(s.out[:free])]
+		for i, b := range batch {
+			seq := s.sent + uint64(i)
+			b.SetOffsetLen(packet.Headroom, s.frames.Size(seq))
+			s.frames.Render(b.Bytes(), seq)
+		}
+		k := s.from.TxQueue(0).Send(batch)
+		packet.Free(batch[k:])
+		s.sent += uint64(k)
+		moved = k > 0
+	}
+	k := s.to.RxQueue(0).Receive(s.in)
+	for _, b := range s.in[:k] {
+		s.check.Check(b.Bytes())
+	}
+	packet.Free(s.in[:k])
+	s.seen += uint64(k)
+	return moved || k > 0
+}
+
+// ping has the kernel ping from one card to another on the same wire.
+func ping(t *testing.T, from, to card) {
+	t.Helper()
+	const ns = "peer"
+	command(t, "ip", "netns", "add", ns)
+	defer command(t, "ip", "netns", "del", ns)
+	command(t, "ip", "link", "set", netdev(t, to), "netns", ns, "name", "wire0")
+	in := func(args ...string) { command(t, "ip", append([]string{"netns", "exec", ns, "ip"}, args...)...) }
+	in("addr", "add", "192.0.2.2/24", "dev", "wire0")
+	in("link", "set", "wire0", "up")
+	dev := netdev(t, from)
+	command(t, "ip", "addr", "add", "192.0.2.1/24", "dev", dev)
+	command(t, "ip", "link", "set", dev, "up")
+	command(t, "ping", "-c", "3", "-i", "0.2", "-w", "20", "192.0.2.2")
+	command(t, "ip", "addr", "flush", "dev", dev)
+	command(t, "ip", "link", "set", dev, "down")
+	in("link", "set", "wire0", "down")
+}
+
+// netdev waits for the kernel's name of a card.
+func netdev(t *testing.T, c card) (name string) {
+	t.Helper()
+	await(t, "the kernel's interface of "+c.addr, func() bool {
+		list, _ := filepath.Glob(filepath.Join("/sys/bus/pci/devices", c.addr, "net", "*"))
+		if virtio, _ := filepath.Glob(filepath.Join("/sys/bus/pci/devices", c.addr, "virtio*", "net", "*")); len(list) == 0 {
+			list = virtio
+		}
+		if len(list) == 1 {
+			name = filepath.Base(list[0])
+		}
+		return len(list) == 1
+	})
+	if _, err := os.Stat("/sys/class/net/" + name); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
