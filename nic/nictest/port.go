@@ -3,9 +3,11 @@
 package nictest
 
 import (
+	"errors"
 	"net"
 	"sync"
 
+	"glassnic/internal/wake"
 	"glassnic/nic"
 	"glassnic/packet"
 )
@@ -20,6 +22,8 @@ type Config struct {
 	Memory  *Memory // nil: memory of its own, and so a domain of its own
 	Pool    *packet.Pool
 	Port    uint8
+	// Interrupts makes the receive queues Waiters that wake who sleeps on them.
+	Interrupts bool
 }
 
 // Port is a nic.Device. All methods may be called concurrently.
@@ -44,6 +48,8 @@ type queue struct {
 	ring  []*packet.Buf
 	first int
 	n     int
+	event *wake.Event // nil: nobody can sleep on the queue
+	armed bool
 }
 
 // New returns a port with its link up.
@@ -77,6 +83,12 @@ func New(cfg Config) (*Port, error) {
 	for i := range cfg.Queues {
 		p.rx = append(p.rx, &queue{port: p, i: i, ring: make([]*packet.Buf, cfg.Ring)})
 		p.tx = append(p.tx, &queue{port: p, i: i, ring: make([]*packet.Buf, cfg.Ring)})
+		if cfg.Interrupts {
+			var err error
+			if p.rx[i].event, err = wake.New(); err != nil {
+				return nil, errors.Join(err, p.Close())
+			}
+		}
 	}
 	return p, nil
 }
@@ -197,6 +209,9 @@ func (p *Port) Close() error {
 		for b := q.pop(); b != nil; b = q.pop() {
 			packet.Free([]*packet.Buf{b})
 		}
+		if q.event != nil {
+			_ = q.event.Close()
+		}
 	}
 	if !p.own {
 		return nil
@@ -218,6 +233,31 @@ func (q *queue) Receive(batch []*packet.Buf) int {
 	q.port.stats.RxBytes += uint64(bytes)
 	q.port.mu.Unlock()
 	return n
+}
+
+// WaitFD implements nic.Waiter.
+func (q *queue) WaitFD() int {
+	if q.event == nil {
+		return -1
+	}
+	return q.event.FD()
+}
+
+// Arm implements nic.Waiter.
+func (q *queue) Arm() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.armed = q.event != nil && q.n == 0
+	return q.armed
+}
+
+// Disarm implements nic.Waiter.
+func (q *queue) Disarm() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.armed = false; q.event != nil {
+		_ = q.event.Clear() // fails only once it is closed
+	}
 }
 
 // Send implements nic.TxQueue.
@@ -254,6 +294,9 @@ func (q *queue) push(b *packet.Buf) bool {
 	}
 	q.ring[(q.first+q.n)%len(q.ring)] = b
 	q.n++
+	if q.armed {
+		_ = q.event.Signal() // fails only once it is closed
+	}
 	return true
 }
 
