@@ -19,7 +19,8 @@ type Idle struct {
 	// Sleep is how long to sleep at a time when nothing has come for 4,096 polls; 0: never.
 	Sleep time.Duration
 
-	polls uint
+	polls    uint
+	adaptive *adaptive // nil: it does not sleep until there is something
 }
 
 // Busy is to be called after a poll that brought something.
@@ -33,6 +34,7 @@ func (i *Idle) Poll() bool {
 
 func (i *Idle) pause() bool {
 	switch {
+	case i.adaptive != nil && i.adaptive.pause(i.polls):
 	case i.Sleep > 0 && i.polls >= sleepAfter:
 		time.Sleep(i.Sleep)
 	case i.polls%schedEvery == 0:

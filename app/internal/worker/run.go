@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"glassnic/internal/cpu"
+	"glassnic/internal/wake"
 )
 
 // Stop tells loops to end. It is polled once per loop and has a cache line of its own.
@@ -19,10 +20,28 @@ type Stop struct {
 	_    [64]byte
 	flag atomic.Bool
 	_    [63]byte
+
+	event *wake.Event // for loops that sleep; nil where there are no events
 }
 
 // Stopped tells whether the loop should end.
 func (s *Stop) Stopped() bool { return s.flag.Load() }
+
+// end tells loops to end, and wakes them up.
+func (s *Stop) end() {
+	s.flag.Store(true)
+	if s.event != nil {
+		_ = s.event.Signal() // fails only once it is closed
+	}
+}
+
+// fd is readable from end on; -1 where there are no events.
+func (s *Stop) fd() int {
+	if s.event == nil {
+		return -1
+	}
+	return s.event.FD()
+}
 
 // Options say how Run runs loops.
 type Options struct {
@@ -43,6 +62,10 @@ func Run(ctx context.Context, opt Options, loops ...func(*Stop)) error {
 		wg   sync.WaitGroup
 		errs = make([]error, len(loops), len(loops)+1)
 	)
+	if e, err := wake.New(); err == nil {
+		stop.event = e
+		defer e.Close()
+	}
 	for i, loop := range loops {
 		wg.Go(func() {
 			// A goroutine that ends with its thread locked takes the thread with it, pinned as it is.
@@ -51,7 +74,7 @@ func Run(ctx context.Context, opt Options, loops ...func(*Stop)) error {
 				defer runtime.UnlockOSThread()
 			} else if err := cpu.Pin(opt.CPUs[i%len(opt.CPUs)]); err != nil {
 				errs[i] = fmt.Errorf("worker %d: %w", i, err)
-				stop.flag.Store(true)
+				stop.end()
 				return
 			}
 			loop(&stop)
@@ -63,7 +86,7 @@ func Run(ctx context.Context, opt Options, loops ...func(*Stop)) error {
 		close(done)
 	}()
 	err := opt.watch(ctx, done)
-	stop.flag.Store(true)
+	stop.end()
 	<-done
 	return errors.Join(append(errs, err)...)
 }

@@ -1,0 +1,140 @@
+package worker
+
+import (
+	"time"
+
+	"glassnic/internal/wake"
+	"glassnic/nic"
+)
+
+// When an adaptive worker sleeps.
+const (
+	// leastPolls is after how many empty polls a worker sleeps. It has to wait longer, up to mostPolls, where
+	// sleeps turn out to be short, and is back at the least after a long one.
+	leastPolls = 1024
+	mostPolls  = 16384
+	shortSleep = 50 * time.Microsecond
+	longSleep  = time.Millisecond
+	// blindSleep is how long it sleeps where one of its queues cannot wake it.
+	blindSleep = 250 * time.Microsecond
+)
+
+// sleepLimit is how long a worker sleeps at a time at most, should a card that has a frame not interrupt.
+// Tests lengthen it.
+var sleepLimit = 100 * time.Millisecond
+
+// Sleeps is what became of workers' idle time.
+type Sleeps struct {
+	Sleeps uint64 `json:"sleeps"`    // how often they slept
+	Woken  uint64 `json:"woken"`     // of those, until a card woke them
+	Vain   uint64 `json:"vain"`      // of those, with no frame there
+	Asleep uint64 `json:"asleep_ns"` // of all workers together
+}
+
+// Add returns the sum of two workers' sleeps.
+func (s Sleeps) Add(o Sleeps) Sleeps {
+	return Sleeps{s.Sleeps + o.Sleeps, s.Woken + o.Woken, s.Vain + o.Vain, s.Asleep + o.Asleep}
+}
+
+// Sub returns what came after o.
+func (s Sleeps) Sub(o Sleeps) Sleeps {
+	return Sleeps{s.Sleeps - o.Sleeps, s.Woken - o.Woken, s.Vain - o.Vain, s.Asleep - o.Asleep}
+}
+
+// adaptive lets a worker sleep until one of its queues has a frame.
+type adaptive struct {
+	stop    *Stop
+	settle  func() bool
+	waiters []nic.Waiter
+	set     wake.Set
+	blind   bool // a queue cannot wake it
+
+	after  uint // empty polls before it sleeps
+	woken  bool // by the last sleep
+	polls  uint // at the end of the last sleep
+	sleeps Sleeps
+}
+
+// Adapt has the worker that calls it sleep when it has had nothing to do for long, until one of its receive
+// queues has a frame or stop says so. settle is called before: it publishes counters, and tells whether the
+// worker may sleep, which it may not while frames wait for it elsewhere. The worker is to go on calling Busy
+// and Poll.
+func (i *Idle) Adapt(stop *Stop, settle func() bool, queues ...nic.RxQueue) {
+	a := &adaptive{stop: stop, settle: settle, after: leastPolls, blind: stop.event == nil}
+	a.set.Add(stop.fd())
+	for _, q := range queues {
+		w, ok := q.(nic.Waiter)
+		if !ok || w.WaitFD() < 0 {
+			a.blind = true
+			continue
+		}
+		a.waiters = append(a.waiters, w)
+		a.set.Add(w.WaitFD())
+	}
+	i.adaptive = a
+}
+
+// Sleeps returns how the worker has slept so far; nil where it does not.
+func (i *Idle) Sleeps() *Sleeps {
+	if i.adaptive == nil {
+		return nil
+	}
+	return &i.adaptive.sleeps
+}
+
+// pause is called after polls empty ones in a row. It reports false where the worker should not sleep yet.
+func (a *adaptive) pause(polls uint) bool {
+	if a.woken && polls >= a.polls+yieldEvery {
+		a.sleeps.Vain++
+	}
+	a.woken = false
+	if polls < a.after || a.stop.Stopped() || !a.settle() {
+		return false
+	}
+	armed := 0
+	for _, w := range a.waiters {
+		if !w.Arm() {
+			break
+		}
+		armed++
+	}
+	if armed == len(a.waiters) {
+		a.sleep()
+		a.polls = polls
+	}
+	for _, w := range a.waiters[:armed] {
+		w.Disarm()
+	}
+	return true
+}
+
+// sleep sleeps and learns from it.
+func (a *adaptive) sleep() {
+	limit := sleepLimit
+	if a.blind {
+		limit = blindSleep
+	}
+	begin := time.Now()
+	woken, err := a.set.Sleep(limit)
+	slept := time.Since(begin)
+	if err != nil {
+		time.Sleep(blindSleep) // the kernel lacks memory: that may pass
+	}
+	a.woken = woken && !a.stop.Stopped()
+	a.sleeps.Sleeps++
+	a.sleeps.Asleep += uint64(slept.Nanoseconds())
+	if a.woken {
+		a.sleeps.Woken++
+	}
+	a.learn(slept)
+}
+
+// learn has the worker poll longer after a sleep that was not worth it.
+func (a *adaptive) learn(slept time.Duration) {
+	switch {
+	case slept < shortSleep:
+		a.after = min(2*a.after, mostPolls)
+	case slept > longSleep:
+		a.after = leastPolls
+	}
+}
