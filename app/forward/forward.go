@@ -35,6 +35,10 @@ type Config struct {
 	// IdleSleep is how long a worker sleeps at a time when nothing has come for long. 0: it polls on,
 	// and now and then yields its CPU.
 	IdleSleep time.Duration
+	// Adaptive lets a worker sleep when nothing has come for long, until a card wakes it (nic.Waiter; ports are
+	// opened with nic.Config.Interrupts), or for a quarter of a millisecond at a time where a card cannot. Under
+	// load it polls all the same.
+	Adaptive bool
 	// Interval is the time between two reports, 0: 1 second.
 	Interval time.Duration
 }
@@ -115,7 +119,7 @@ func (cfg *Config) workers() ([]*forwarder, error) {
 	}
 	var ws []*forwarder
 	for i := range max(a.RxQueues, b.RxQueues) {
-		w := &forwarder{idle: worker.Idle{Sleep: cfg.IdleSleep}, caches: [2]*packet.Cache{a.Pool.NewCache(), b.Pool.NewCache()}}
+		w := &forwarder{idle: worker.Idle{Sleep: cfg.IdleSleep}, adapt: cfg.Adaptive, caches: [2]*packet.Cache{a.Pool.NewCache(), b.Pool.NewCache()}}
 		if i < a.RxQueues {
 			w.dirs[0] = newDirection(cfg, cfg.A, cfg.B, i, w.caches[0], w.caches[1])
 		}

@@ -248,7 +248,7 @@ func TestStopWithFramesInHand(t *testing.T) {
 	}
 	m := newMeter(&Config{A: a, B: b}, []*forwarder{w})
 	w.collect()
-	w.published.Put(&w.counts)
+	w.published.Put(&w.state)
 	adds(t, "with frames in hand", m.total().Traffic)
 	if n := m.total().RxPackets; n != 2 {
 		t.Errorf("%d frames counted whose fate is known, want 2", n)

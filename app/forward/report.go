@@ -33,7 +33,12 @@ type Report struct {
 	Seconds float64 `json:"seconds"`
 	Traffic
 	Directions []Direction `json:"directions"`
+	// Sleeps is there with Config.Adaptive.
+	Sleeps *Sleeps `json:"sleeps,omitempty"`
 }
+
+// Sleeps is how workers slept.
+type Sleeps = worker.Sleeps
 
 // Direction is one of the two ways.
 type Direction struct {
@@ -48,50 +53,57 @@ type meter struct {
 	workers   []*forwarder
 	start     time.Time
 	last      time.Time
-	lastCount [2]counts
+	lastState state
+	adaptive  bool
 }
 
 func newMeter(cfg *Config, ws []*forwarder) *meter {
 	now := time.Now()
-	return &meter{names: [2]string{cfg.A.Info().Address, cfg.B.Info().Address}, workers: ws, start: now, last: now}
+	return &meter{names: [2]string{cfg.A.Info().Address, cfg.B.Info().Address}, workers: ws, start: now, last: now, adaptive: cfg.Adaptive}
 }
 
 // interval reports on the time since it was last called.
 func (m *meter) interval() Report {
-	now, count := time.Now(), m.sum()
-	var d [2]counts
-	for i := range d {
-		d[i] = count[i].sub(&m.lastCount[i])
+	now, sum := time.Now(), m.sum()
+	d := state{sleeps: sum.sleeps.Sub(m.lastState.sleeps)}
+	for i := range d.counts {
+		d.counts[i] = sum.counts[i].sub(&m.lastState.counts[i])
 	}
 	r := m.report("interval", now.Sub(m.last), d)
-	m.last, m.lastCount = now, count
+	m.last, m.lastState = now, sum
 	return r
 }
 
 func (m *meter) total() Report { return m.report("total", time.Since(m.start), m.sum()) }
 
 // sum adds the workers' counters up, without the frames that they hold.
-func (m *meter) sum() (s [2]counts) {
+func (m *meter) sum() (s state) {
 	for _, w := range m.workers {
-		for i, c := range w.published.Get() {
+		one := w.published.Get()
+		s.sleeps = s.sleeps.Add(one.sleeps)
+		for i, c := range one.counts {
 			c.rxPackets -= c.heldPackets
 			c.rxBytes -= c.heldBytes
-			s[i] = s[i].add(&c)
+			s.counts[i] = s.counts[i].add(&c)
 		}
 	}
 	return s
 }
 
-func (m *meter) report(kind string, d time.Duration, c [2]counts) Report {
-	s := d.Seconds()
+func (m *meter) report(kind string, d time.Duration, of state) Report {
+	s, c := d.Seconds(), of.counts
 	sum := c[0].add(&c[1])
-	return Report{
+	r := Report{
 		Type: kind, Seconds: s, Traffic: sum.traffic(s),
 		Directions: []Direction{
 			{From: m.names[0], To: m.names[1], Traffic: c[0].traffic(s)},
 			{From: m.names[1], To: m.names[0], Traffic: c[1].traffic(s)},
 		},
 	}
+	if m.adaptive {
+		r.Sleeps = &of.sleeps
+	}
+	return r
 }
 
 func (c *counts) traffic(seconds float64) Traffic {

@@ -12,10 +12,17 @@ type forwarder struct {
 	dirs   [2]*direction    // A to B, B to A; nil where the port has fewer queues
 	caches [2]*packet.Cache // of the ports' pools
 	idle   worker.Idle
+	adapt  bool
 
 	loops     uint
-	counts    [2]counts
-	published worker.Published[[2]counts]
+	state     state
+	published worker.Published[state]
+}
+
+// state is what a worker publishes.
+type state struct {
+	counts [2]counts // by direction
+	sleeps worker.Sleeps
 }
 
 // counts of one direction. At any time between two passes rx = tx + txFull + noBuffer + held.
@@ -30,6 +37,9 @@ type counts struct {
 
 // loop is a worker's life.
 func (w *forwarder) loop(stop *worker.Stop) {
+	if w.adapt {
+		w.idle.Adapt(stop, w.settle, w.queues()...)
+	}
 	last := tsc.Read()
 	for !stop.Stopped() {
 		last = w.step(last)
@@ -52,7 +62,29 @@ func (w *forwarder) finish() {
 		c.Flush()
 	}
 	w.collect()
-	w.published.Put(&w.counts)
+	w.published.Put(&w.state)
+}
+
+// queues returns what the worker receives from.
+func (w *forwarder) queues() (all []nic.RxQueue) {
+	for _, d := range w.dirs {
+		if d != nil {
+			all = append(all, d.rx)
+		}
+	}
+	return all
+}
+
+// settle publishes the counters of a worker that is about to sleep. It may not while it holds frames.
+func (w *forwarder) settle() bool {
+	for _, d := range w.dirs {
+		if d != nil && len(d.held) > 0 {
+			return false
+		}
+	}
+	w.collect()
+	w.published.Put(&w.state)
+	return true
 }
 
 // step is one pass in each direction. It takes and returns the time of the end of a pass: the clock is
@@ -73,7 +105,7 @@ func (w *forwarder) step(last uint64) uint64 {
 	}
 	if w.loops++; w.loops%worker.PublishEvery == 0 {
 		w.collect()
-		if !w.published.Offer(&w.counts) {
+		if !w.published.Offer(&w.state) {
 			w.loops--
 		}
 	}
@@ -88,8 +120,11 @@ func (w *forwarder) step(last uint64) uint64 {
 func (w *forwarder) collect() {
 	for i, d := range w.dirs {
 		if d != nil {
-			w.counts[i] = d.c
+			w.state.counts[i] = d.c
 		}
+	}
+	if s := w.idle.Sleeps(); s != nil {
+		w.state.sleeps = *s
 	}
 }
 
