@@ -42,6 +42,9 @@ type Config struct {
 	// IdleSleep is how long the worker sleeps at a time when nothing has come for long. 0: it polls on,
 	// and now and then yields its CPU.
 	IdleSleep time.Duration
+	// Adaptive lets the worker sleep when nothing has come for long, until the card wakes it, as in
+	// package forward.
+	Adaptive bool
 	// Interval is the time between two reports, 0: 1 second.
 	Interval time.Duration
 }
@@ -111,7 +114,7 @@ func (cfg *Config) capturer() (*capturer, error) {
 	before, _ := cfg.Port.Stats()
 	c := &capturer{
 		port: cfg.Port, missed: before.RxMissed, batch: make([]*packet.Buf, cfg.Batch), count: cfg.Count, snap: cfg.SnapLen,
-		idle: worker.Idle{Sleep: cfg.IdleSleep}, cache: info.Pool.NewCache(), scratch: make([]byte, 0, 64<<10),
+		idle: worker.Idle{Sleep: cfg.IdleSleep}, adapt: cfg.Adaptive, cache: info.Pool.NewCache(), scratch: make([]byte, 0, 64<<10),
 	}
 	for i := range info.RxQueues {
 		c.queues = append(c.queues, cfg.Port.RxQueue(i))

@@ -13,6 +13,7 @@ type counts struct {
 	received, bytes uint64
 	written         tally
 	failed          uint64
+	sleeps          worker.Sleeps
 }
 
 // capturer is the worker.
@@ -26,6 +27,7 @@ type capturer struct {
 	count   uint64 // 0: no limit
 	snap    int
 	idle    worker.Idle
+	adapt   bool
 	missed  uint64 // by the card, before Run
 	err     error  // of the output; the loop ends with it
 
@@ -36,6 +38,9 @@ type capturer struct {
 
 func (c *capturer) loop(stop *worker.Stop) {
 	c.err = c.file.flush() // the header, for readers that wait for it
+	if c.adapt {
+		c.idle.Adapt(stop, c.settle, c.queues...)
+	}
 	for c.err == nil && !stop.Stopped() && !c.enough() {
 		c.step()
 	}
@@ -50,9 +55,27 @@ func (c *capturer) loop(stop *worker.Stop) {
 		}
 		c.err = c.file.finish(now.RxMissed - c.missed)
 	}
-	c.c.written = c.file.written
+	c.collect()
 	c.c.failed = c.c.received - c.c.written.frames
 	c.published.Put(&c.c)
+}
+
+// settle has readers and counters up to date before the worker sleeps.
+func (c *capturer) settle() bool {
+	if c.err == nil {
+		c.err = c.file.flush()
+	}
+	c.collect()
+	c.published.Put(&c.c)
+	return c.err == nil
+}
+
+// collect brings the counts up to date that are kept elsewhere.
+func (c *capturer) collect() {
+	c.c.written = c.file.written
+	if s := c.idle.Sleeps(); s != nil {
+		c.c.sleeps = *s
+	}
 }
 
 func (c *capturer) enough() bool { return c.count > 0 && c.c.received >= c.count }
@@ -75,9 +98,11 @@ func (c *capturer) step() {
 	} else if c.idle.Poll() && c.err == nil {
 		c.err = c.file.flush() // a lull: let whoever reads along see what there is
 	}
-	c.c.written = c.file.written
-	if c.loops++; c.loops%worker.PublishEvery == 0 && !c.published.Offer(&c.c) {
-		c.loops--
+	if c.loops++; c.loops%worker.PublishEvery == 0 {
+		c.collect()
+		if !c.published.Offer(&c.c) {
+			c.loops--
+		}
 	}
 }
 

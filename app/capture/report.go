@@ -22,6 +22,8 @@ type Report struct {
 	Drops       map[string]uint64 `json:"drops"`         // by reason; all reasons are present
 	Missed      uint64            `json:"missed"`        // by the card, since nobody fetched them in time
 	worker.Rate                   // of what was received
+	// Sleeps is there with Config.Adaptive.
+	Sleeps *worker.Sleeps `json:"sleeps,omitempty"`
 }
 
 // meter turns the worker's counters into reports.
@@ -49,7 +51,7 @@ func (m *meter) interval() Report {
 	r := m.report("interval", now.Sub(m.last), counts{
 		received: c.received - l.received, bytes: c.bytes - l.bytes,
 		written: tally{c.written.frames - l.written.frames, c.written.bytes - l.written.bytes},
-		failed:  c.failed - l.failed,
+		failed:  c.failed - l.failed, sleeps: c.sleeps.Sub(l.sleeps),
 	}, missed-m.lastMissed)
 	m.last, m.lastCounts, m.lastMissed = now, c, missed
 	return r
@@ -65,10 +67,14 @@ func (m *meter) counts() counts {
 }
 
 func (m *meter) report(kind string, d time.Duration, c counts, missed uint64) Report {
-	return Report{
+	r := Report{
 		Type: kind, Seconds: d.Seconds(), Port: m.cfg.Port.Info().Address,
 		RxPackets: c.received, RxBytes: c.bytes, Written: c.written.frames, Stored: c.written.bytes,
 		Drops: map[string]uint64{WriteFailed: c.failed}, Missed: missed,
 		Rate: worker.RateOf(c.received, c.bytes, d.Seconds()),
 	}
+	if m.cfg.Adaptive {
+		r.Sleeps = &c.sleeps
+	}
+	return r
 }
