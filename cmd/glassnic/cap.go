@@ -36,6 +36,7 @@ packet, until a count, a duration or Ctrl-C. Reports go to stdout with -w FILE, 
 	fs.VarP(&n, "count", "c", "packets to capture (0: no end)")
 	format.add(c, "format", "format of the file", string(capture.Pcap), string(capture.Pcap), string(capture.PcapNG))
 	fs.Var(&pin, "cpu", "CPU of the worker")
+	adaptiveFlag(c, &cfg.Adaptive)
 	durationFlag(c, &d, 0, "end after so long (0: no end)")
 	fs.BoolVar(&asJSON, "json", false, "reports as one JSON object a line")
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -45,6 +46,7 @@ packet, until a count, a duration or Ctrl-C. Reports go to stdout with -w FILE, 
 		if file == "" && fs.Changed("format") {
 			return usage("--format: there is no file without -w")
 		}
+		f.interrupts = cfg.Adaptive
 		cfg.Format, cfg.Count, cfg.CPUs = capture.Format(format.value), uint64(n), pin
 		out, reports, err := open(c, file)
 		if err != nil {
@@ -115,6 +117,9 @@ func captured(r capture.Report) string {
 		r.Type, r.Seconds, r.RxPackets, r.Written, r.Mpps, r.Mbit, r.Missed)
 	if bad := reasons(r.Drops); bad != "" {
 		s += "  drops " + bad
+	}
+	if r.Sleeps != nil && r.Type == "total" {
+		s += "  " + slept(*r.Sleeps)
 	}
 	return s
 }

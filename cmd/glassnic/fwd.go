@@ -34,6 +34,7 @@ those of the time stamp counter for each packet.`,
 	c.Flags().IntVar(&cfg.Patience, "patience", forward.DefaultPatience, "how often frames that a full queue refuses are offered before they are dropped (-1: once)")
 	c.Flags().Var(&pin, "cpus", "CPUs of the workers, such as 2-3")
 	periodFlag(c, &cfg.IdleSleep, "idle-sleep", 0, "let a worker with nothing to do sleep so long at a time")
+	adaptiveFlag(c, &cfg.Adaptive)
 	durationFlag(c, &d, 0, "end after so long (0: Ctrl-C)")
 	jsonFlag(c, &asJSON)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -43,6 +44,7 @@ those of the time stamp counter for each packet.`,
 		if cfg.Patience == 0 {
 			cfg.Patience = -1
 		}
+		f.interrupts = cfg.Adaptive
 		return f.with(c, args, func(ports []nic.Device) error {
 			ctx, cancel := limit(c, d)
 			defer cancel()
@@ -150,6 +152,9 @@ func printForwarded(w io.Writer, t forward.Report, ports []nic.Device) {
 	}
 	row("both", t.Traffic)
 	_ = table(w, rows)
+	if s := t.Sleeps; s != nil {
+		fmt.Fprintf(w, "%s\n", slept(*s))
+	}
 	for i, d := range ports {
 		if s, err := d.Stats(); err == nil {
 			lost := newPortStats("", s).losses()

@@ -16,6 +16,7 @@ import (
 type portFlags struct {
 	queues, ring, buffers, mtu int
 	promiscuous                bool
+	interrupts                 bool
 	linkWait                   time.Duration
 	huge                       choice
 }
@@ -36,7 +37,7 @@ func (f *portFlags) add(c *cobra.Command, promiscuous bool, wait time.Duration) 
 func (f *portFlags) config(c *cobra.Command, port uint8) nic.Config {
 	cfg := nic.Config{
 		RxQueues: f.queues, TxQueues: f.queues, RxRing: f.ring, TxRing: f.ring, MTU: f.mtu, Buffers: f.buffers,
-		Port: port, Promiscuous: f.promiscuous, LinkWait: f.linkWait, Logger: logger(c),
+		Port: port, Promiscuous: f.promiscuous, Interrupts: f.interrupts, LinkWait: f.linkWait, Logger: logger(c),
 	}
 	if cfg.LinkWait == 0 {
 		cfg.LinkWait = -1
