@@ -6,6 +6,9 @@ import "errors"
 // by the kernel.
 var ErrGone = errors.New("device gone")
 
+// ErrFault is what errors of a device are wrapped around that an IOMMU refused access to memory.
+var ErrFault = errors.New("DMA fault")
+
 // What only some providers can tell is found by asserting one of these on a Function.
 type (
 	// Isolated is implemented by providers of real devices.
@@ -17,8 +20,10 @@ type (
 
 	// Watched is implemented by providers that hear of what befalls a device.
 	Watched interface {
-		// Trouble returns nil as long as all is well, and an error around ErrGone from then on. It never
-		// blocks, costs a system call or two, and may be called concurrently.
+		// Trouble returns nil as long as all is well, and from then on an error around ErrGone or, for a device
+		// that is still there, ErrFault. Faults are heard of only where the process could read the kernel's log
+		// when it opened the device: root, as a rule. It never blocks, costs a few system calls, and may be
+		// called concurrently.
 		Trouble() error
 	}
 )

@@ -17,7 +17,9 @@ var (
 	ErrNoHugePages = dma.ErrNoHugePages
 	ErrNoMemory    = dma.ErrNoMemory
 	ErrLinkDown    = errors.New("link down")
-	ErrGone        = errors.New("device gone")
+	ErrGone        = bus.ErrGone
+	ErrFault       = bus.ErrFault // an IOMMU refused the card access to memory
+	ErrStalled     = errors.New("no progress")
 	ErrClosed      = errors.New("port closed")
 )
 
@@ -141,6 +143,16 @@ type (
 		Arm() bool
 		// Disarm takes Arm back, so that polling costs no interrupts, and makes WaitFD unreadable.
 		Disarm()
+	}
+
+	// Watched is implemented by ports that notice when their card stops doing its work.
+	Watched interface {
+		// Trouble returns nil while all is well. Otherwise the error says what is wrong, and is around ErrGone
+		// where the card is lost, around ErrFault where an IOMMU refused it memory, and around ErrStalled while
+		// one of its queues makes no progress: a card whose DMA fails may stop, or go on as if nothing were. It
+		// compares what it sees with the call before, so it is to be called about once a second. It costs some
+		// reads of registers and nothing on the queues' way.
+		Trouble() error
 	}
 
 	// CacheUser is implemented by queues that can share a worker's cache of buffers. Where one worker

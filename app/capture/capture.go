@@ -47,6 +47,9 @@ type Config struct {
 	Adaptive bool
 	// Interval is the time between two reports, 0: 1 second.
 	Interval time.Duration
+	// Trouble, if not nil, is called on Run's goroutine when the port stops doing its work (nic.Watched), with
+	// each trouble once.
+	Trouble func(error)
 }
 
 // Run captures from all receive queues until Count is reached or ctx ends, which is no error, and returns
@@ -65,21 +68,19 @@ func Run(ctx context.Context, cfg Config, report func(Report)) (Report, error) {
 		return Report{Type: "total"}, err
 	}
 	m := &meter{cfg: &cfg, c: c, start: time.Now(), last: time.Now()}
+	health := worker.Health{Ports: []nic.Device{cfg.Port}, Report: cfg.Trouble}
 	tick := func() error {
 		if report != nil {
 			report(m.interval())
 		}
-		if _, err := cfg.Port.Link(); errors.Is(err, nic.ErrGone) {
-			return err
-		}
-		return nil
+		return health.Look()
 	}
 	err = worker.Run(ctx, worker.Options{CPUs: cfg.CPUs, Every: cfg.Interval, Tick: tick}, c.loop)
 	total := m.total()
 	if report != nil {
 		report(m.interval())
 	}
-	if err = errors.Join(err, c.err); err != nil {
+	if err = errors.Join(err, c.err, health.Left()); err != nil {
 		err = fmt.Errorf("capture: %s: %w", cfg.Port.Info().Address, err)
 	}
 	return total, err

@@ -41,6 +41,9 @@ type Config struct {
 	Adaptive bool
 	// Interval is the time between two reports, 0: 1 second.
 	Interval time.Duration
+	// Trouble, if not nil, is called on Run's goroutine when a port stops doing its work (nic.Watched), with
+	// each trouble once. The other port's way goes on.
+	Trouble func(error)
 }
 
 // Run forwards until ctx ends, which is no error, waits up to a second for each port to send what its
@@ -48,8 +51,8 @@ type Config struct {
 // of the same number of the other.
 //
 // Report, if not nil, is called on Run's goroutine once per interval and at the end, so that the
-// intervals add up to the totals. An error means that Run could not start, or that a port is gone
-// (nic.ErrGone); the totals are right in both cases.
+// intervals add up to the totals. An error means that Run could not start, that a port is gone (nic.ErrGone), or
+// that one was still in trouble when ctx ended; the totals are right in all cases.
 func Run(ctx context.Context, cfg Config, report func(Report)) (Report, error) {
 	workers, err := cfg.workers()
 	if err != nil {
@@ -62,11 +65,12 @@ func Run(ctx context.Context, cfg Config, report func(Report)) (Report, error) {
 	beforeA, _ := cfg.A.Stats()
 	beforeB, _ := cfg.B.Stats()
 	m := newMeter(&cfg, workers)
+	health := worker.Health{Ports: []nic.Device{cfg.A, cfg.B}, Report: cfg.Trouble}
 	tick := func() error {
 		if report != nil {
 			report(m.interval())
 		}
-		return errors.Join(gone(cfg.A), gone(cfg.B))
+		return health.Look()
 	}
 	err = worker.Run(ctx, worker.Options{CPUs: cfg.CPUs, Every: cfg.Interval, Tick: tick}, loops...)
 	total := m.total()
@@ -78,15 +82,10 @@ func Run(ctx context.Context, cfg Config, report func(Report)) (Report, error) {
 	}
 	worker.Drain(cfg.B, beforeB, total.Directions[0].TxPackets)
 	worker.Drain(cfg.A, beforeA, total.Directions[1].TxPackets)
-	return total, nil
-}
-
-// gone returns the error of a port that has been pulled. Other troubles pass, such as a link that is down.
-func gone(d nic.Device) error {
-	if _, err := d.Link(); errors.Is(err, nic.ErrGone) {
-		return err
+	if err := health.Left(); err != nil {
+		return total, fmt.Errorf("forward: %w", err)
 	}
-	return nil
+	return total, nil
 }
 
 // workers checks the settings, fills the zero values in and makes the workers.

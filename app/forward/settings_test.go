@@ -3,6 +3,7 @@ package forward
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -92,5 +93,31 @@ func TestNoGoAllocations(t *testing.T) {
 		if w.dirs[0].c.txFull == 0 || w.dirs[1].c.txPackets == 0 {
 			t.Errorf("shared %v: %+v", shared, w.dirs[0].c)
 		}
+	}
+}
+
+// stalled is a port that stands still for its card.
+type stalled struct{ *nictest.Port }
+
+func (stalled) Trouble() error { return fmt.Errorf("b: transmit queue 0: %w", nic.ErrStalled) }
+
+// TestStalled has a port in trouble told of once while the run goes on, and in its error at the end.
+func TestStalled(t *testing.T) {
+	a, b := pair(t, nictest.Config{}, true)
+	ctx, stop := context.WithCancel(t.Context())
+	heard, intervals := 0, 0
+	cfg := Config{A: a, B: stalled{b}, Interval: time.Millisecond, Trouble: func(err error) {
+		if !errors.Is(err, nic.ErrStalled) {
+			t.Error(err)
+		}
+		heard++
+	}}
+	_, err := Run(ctx, cfg, func(Report) {
+		if intervals++; intervals == 5 {
+			stop()
+		}
+	})
+	if !errors.Is(err, nic.ErrStalled) || heard != 1 {
+		t.Errorf("%v, heard %d times", err, heard)
 	}
 }

@@ -49,6 +49,9 @@ type Config struct {
 	IdleSleep time.Duration
 	// Interval is the time between two reports, 0: 1 second.
 	Interval time.Duration
+	// Trouble, if not nil, is called on Run's goroutine when the port stops doing its work (nic.Watched), with
+	// each trouble once.
+	Trouble func(error)
 }
 
 // Run sends until Count is reached or ctx ends, which is no error, waits up to a second for the port to
@@ -56,8 +59,8 @@ type Config struct {
 // the port does not take at once are offered until it does, so numbers are never left out.
 //
 // Report, if not nil, is called on Run's goroutine once per interval and at the end, so that the
-// intervals add up to the totals. An error means that Run could not start, or that the port is gone
-// (nic.ErrGone); the totals are right in both cases.
+// intervals add up to the totals. An error means that Run could not start, that the port is gone (nic.ErrGone), or
+// that it was still in trouble at the end; the totals are right in all cases.
 func Run(ctx context.Context, cfg Config, report func(Report)) (Report, error) {
 	workers, err := cfg.workers()
 	if err != nil {
@@ -69,14 +72,12 @@ func Run(ctx context.Context, cfg Config, report func(Report)) (Report, error) {
 	}
 	before, _ := cfg.Port.Stats()
 	m := &meter{port: cfg.Port.Info().Address, workers: workers, start: time.Now(), last: time.Now()}
+	health := worker.Health{Ports: []nic.Device{cfg.Port}, Report: cfg.Trouble}
 	tick := func() error {
 		if report != nil {
 			report(m.interval())
 		}
-		if _, err := cfg.Port.Link(); errors.Is(err, nic.ErrGone) {
-			return err
-		}
-		return nil
+		return health.Look()
 	}
 	err = worker.Run(ctx, worker.Options{CPUs: cfg.CPUs, Every: cfg.Interval, Tick: tick}, loops...)
 	total := m.total()
@@ -87,6 +88,9 @@ func Run(ctx context.Context, cfg Config, report func(Report)) (Report, error) {
 		return total, fmt.Errorf("generate: %w", err)
 	}
 	worker.Drain(cfg.Port, before, total.TxPackets)
+	if err := health.Left(); err != nil {
+		return total, fmt.Errorf("generate: %w", err)
+	}
 	return total, nil
 }
 

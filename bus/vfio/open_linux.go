@@ -58,7 +58,7 @@ func openIn(ctx context.Context, sys pci.Sysfs, addr string, opt bus.Options) (b
 	if err != nil {
 		return nil, err
 	}
-	f := &function{dev: dev}
+	f := &function{dev: dev, watch: watch{log: -1}}
 	if err := refuse(dev, g, ok); err != nil {
 		return nil, f.fail("open", err)
 	}

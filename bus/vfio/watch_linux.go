@@ -1,7 +1,9 @@
 package vfio
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -11,9 +13,11 @@ import (
 
 // watch hears what befalls the device.
 type watch struct {
-	mu   sync.Mutex
-	fds  []int // eventfds, for the reasons in this order
-	told error // what was heard
+	mu    sync.Mutex
+	fds   []int // eventfds, for the reasons in this order
+	log   int   // the kernel's log; -1 where this user may not read it
+	gone  error // what was heard of the end
+	fault error // the first DMA that the IOMMU refused
 }
 
 // reasons are the interrupts that tell of trouble.
@@ -39,6 +43,43 @@ func (w *watch) start(f *function) {
 		}
 		w.fds = append(w.fds, fd)
 	}
+	w.log = openLog()
+}
+
+// openLog opens the kernel's log behind its last line. Who has it open may read on after all privileges are gone.
+func openLog() int {
+	fd, err := unix.Open("/dev/kmsg", unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return -1
+	}
+	if _, err := unix.Seek(fd, 0, unix.SEEK_END); err != nil {
+		_ = unix.Close(fd)
+		return -1
+	}
+	return fd
+}
+
+// logLines bounds how many lines of the kernel's log one look reads.
+const logLines = 1024
+
+// readLog looks for faults of a device in what the kernel has logged since: one line a read, and EPIPE where lines
+// were lost (Linux, Documentation/ABI/testing/dev-kmsg).
+func (w *watch) readLog(addr string) (text string) {
+	b := make([]byte, 8192)
+	for range logLines {
+		n, err := unix.Read(w.log, b)
+		if errors.Is(err, unix.EPIPE) || errors.Is(err, unix.EINTR) {
+			continue
+		}
+		if err != nil || n == 0 {
+			return text
+		}
+		line, _, _ := strings.Cut(string(b[:n]), "\n")
+		if iova, kind, ok := faultLine(line, addr); ok && text == "" {
+			text = faultText(kind, iova)
+		}
+	}
+	return text
 }
 
 // Trouble implements bus.Watched.
@@ -47,14 +88,22 @@ func (f *function) Trouble() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, fd := range w.fds {
-		if w.told != nil || fd < 0 {
+		if w.gone != nil || fd < 0 {
 			continue
 		}
 		if yes, err := fired(fd); err == nil && yes {
-			w.told = f.fail("trouble", fmt.Errorf("%s: %w", reasons[i].text, bus.ErrGone))
+			w.gone = f.fail("trouble", fmt.Errorf("%s: %w", reasons[i].text, bus.ErrGone))
 		}
 	}
-	return w.told
+	if w.fault == nil && w.log >= 0 {
+		if text := w.readLog(f.dev.Address); text != "" {
+			w.fault = f.fail("trouble", fmt.Errorf("%w: %s", bus.ErrFault, text))
+		}
+	}
+	if w.gone != nil {
+		return w.gone
+	}
+	return w.fault
 }
 
 func (w *watch) close() {
@@ -66,4 +115,8 @@ func (w *watch) close() {
 		}
 	}
 	w.fds = nil
+	if w.log >= 0 {
+		_ = unix.Close(w.log)
+		w.log = -1
+	}
 }

@@ -55,7 +55,7 @@ packet, until a count, a duration or Ctrl-C. Reports go to stdout with -w FILE, 
 		err = f.with(c, args, func(ports []nic.Device) error {
 			ctx, cancel := limit(c, d)
 			defer cancel()
-			cfg.Port, cfg.Output = ports[0], out
+			cfg.Port, cfg.Output, cfg.Trouble = ports[0], out, complain(c)
 			show := func(r capture.Report) { fmt.Fprintln(reports, captured(r)) }
 			if asJSON {
 				show = func(r capture.Report) { _ = printJSON(reports, r) }

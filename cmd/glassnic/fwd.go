@@ -49,6 +49,7 @@ those of the time stamp counter for each packet.`,
 			ctx, cancel := limit(c, d)
 			defer cancel()
 			cfg.A, cfg.B, cfg.CPUs = ports[0], ports[1], pin
+			cfg.Trouble = complain(c)
 			out := c.OutOrStdout()
 			p := &fwdPrinter{w: out, json: asJSON}
 			total, err := forward.Run(ctx, cfg, p.interval)

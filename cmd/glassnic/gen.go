@@ -121,6 +121,7 @@ or Ctrl-C. With --receive, what comes back is checked for loss, order and damage
 			ctx, cancel := limit(c, d)
 			defer cancel()
 			cfg.Port, cfg.Spec, cfg.Rate, cfg.Count, cfg.CPUs = ports[0], spec, float64(rate), uint64(n), pin
+			cfg.Trouble = complain(c)
 			show := func(r generate.Report) { fmt.Fprintln(c.OutOrStdout(), generated(r)) }
 			if asJSON {
 				show = func(r generate.Report) { _ = printJSON(c.OutOrStdout(), r) }

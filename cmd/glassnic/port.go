@@ -74,6 +74,11 @@ func (f *portFlags) with(c *cobra.Command, addrs []string, do func([]nic.Device)
 	return do(ports)
 }
 
+// complain returns a function that prints the trouble of a port while a command goes on.
+func complain(c *cobra.Command) func(error) {
+	return func(err error) { fmt.Fprintf(c.ErrOrStderr(), "glassnic: %v\n", err) }
+}
+
 // limit ends the context of a command after d; 0 means never.
 func limit(c *cobra.Command, d time.Duration) (context.Context, context.CancelFunc) {
 	if d <= 0 {

@@ -18,6 +18,7 @@ func init() { resetQuiet, resetPause = 0, 0 }
 var Limits = map[string]*time.Duration{
 	"reset": &resetLimit, "EEPROM": &eepromLimit, "queue": &queueLimit, "master": &masterLimit,
 	"config": &configLimit, "PHY": &phyLimit, "drain": &drainLimit,
+	"stall": &stallAfter,
 }
 
 // LookOnce lets the limits alone say how long the driver waits; it returns what undoes that.

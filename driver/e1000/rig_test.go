@@ -19,6 +19,7 @@ var (
 	_ nic.Registers   = (*e1000.Device)(nil)
 	_ nic.MACSetter   = (*e1000.Device)(nil)
 	_ nic.Multicaster = (*e1000.Device)(nil)
+	_ nic.Watched     = (*e1000.Device)(nil)
 )
 
 // Devices of each family, and of each model.

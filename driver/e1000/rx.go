@@ -6,6 +6,7 @@ import (
 
 	"glassnic/bus/mmio"
 	chip "glassnic/chip/e1000"
+	"glassnic/internal/stall"
 	"glassnic/packet"
 )
 
@@ -37,7 +38,8 @@ type rxQueue struct {
 	head, last *packet.Buf // of that frame, so far
 	total      int         // bytes of it so far
 
-	wake *wake // nil where the queue cannot wake anybody
+	wake  *wake       // nil where the queue cannot wake anybody
+	watch stall.Watch // of Trouble
 
 	dropped, noBuffer atomic.Uint64
 }

@@ -5,6 +5,7 @@ import (
 
 	"glassnic/bus/mmio"
 	chip "glassnic/chip/e1000"
+	"glassnic/internal/stall"
 	"glassnic/packet"
 )
 
@@ -35,6 +36,7 @@ type txQueue struct {
 	domain  any          // of the memory that the card reaches
 	most    int          // buffers of one frame
 
+	watch   stall.Watch // of Trouble
 	dropped atomic.Uint64
 }
 

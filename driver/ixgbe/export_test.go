@@ -18,7 +18,7 @@ func init() { resetQuiet, resetPause = 0, 0 }
 // Limits are the waits that tests shorten.
 var Limits = map[string]*time.Duration{
 	"reset": &resetLimit, "EEPROM": &eepromLimit, "DMA": &dmaLimit, "queue": &queueLimit, "master": &masterLimit,
-	"flush": &flushLimit, "drain": &drainLimit, "mask": &maskLimit,
+	"flush": &flushLimit, "drain": &drainLimit, "mask": &maskLimit, "stall": &stallAfter,
 }
 
 // TxCommands returns word 1 of every descriptor of a transmit ring.

@@ -6,6 +6,7 @@ import (
 
 	"glassnic/bus/mmio"
 	chip "glassnic/chip/ixgbe"
+	"glassnic/internal/stall"
 	"glassnic/packet"
 )
 
@@ -35,7 +36,8 @@ type rxQueue struct {
 	head, last *packet.Buf // of that frame, so far
 	total      int         // bytes of it so far
 
-	wake *wake // nil: the queue cannot wake anybody
+	wake  *wake       // nil: the queue cannot wake anybody
+	watch stall.Watch // of Trouble
 
 	dropped, noBuffer atomic.Uint64
 }

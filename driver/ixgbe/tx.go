@@ -5,6 +5,7 @@ import (
 
 	"glassnic/bus/mmio"
 	chip "glassnic/chip/ixgbe"
+	"glassnic/internal/stall"
 	"glassnic/packet"
 )
 
@@ -33,6 +34,7 @@ type txQueue struct {
 	domain  any          // of the memory that the card reaches
 	most    int          // buffers of one frame
 
+	watch   stall.Watch // of Trouble
 	dropped atomic.Uint64
 }
 

@@ -1,0 +1,67 @@
+package e1000
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"glassnic/bus"
+	chip "glassnic/chip/e1000"
+	"glassnic/nic"
+)
+
+// stallAfter is how long a queue that has something to do may stand still. Tests shorten it.
+var stallAfter = 3 * time.Second
+
+// Trouble implements nic.Watched. It reads registers, and the rings that are the queues' workers'.
+func (d *Device) Trouble() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil
+	}
+	var heard error
+	if w, ok := d.fn.(bus.Watched); ok {
+		heard = w.Trouble()
+	}
+	switch {
+	case errors.Is(heard, nic.ErrGone):
+		return heard
+	case d.gone():
+		return d.late(context.Background(), "watch", "")
+	}
+	if err := d.readStats(); err != nil {
+		return err
+	}
+	all := []error{heard}
+	for i, q := range d.rx {
+		var missed uint64
+		if len(d.rx) == 1 { // else it is not told which queue missed a frame
+			missed = d.missed()
+		}
+		tail := d.regs.Read32(chip.RDT(i))
+		filled := func() bool { return q.word((int(tail)+q.size-1)%q.size)&chip.RxDD != 0 }
+		if why := q.watch.Rx(stallAfter, d.regs.Read32(chip.RDH(i)), tail, missed, filled); why != "" {
+			all = append(all, d.fail("watch", "receive queue %d: %w %s", i, nic.ErrStalled, why))
+		}
+	}
+	for i, q := range d.tx {
+		if !d.link().Up {
+			break // without, a card sends nothing and is right
+		}
+		if why := q.watch.Tx(stallAfter, d.regs.Read32(chip.TDH(i)), d.regs.Read32(chip.TDT(i)), q.owes); why != "" {
+			all = append(all, d.fail("watch", "transmit queue %d: %w %s", i, nic.ErrStalled, why))
+		}
+	}
+	return errors.Join(all...)
+}
+
+// owes tells whether the card owes a report in a ring that stands still.
+func (q *txQueue) owes() bool {
+	for i := range q.size {
+		if q.desc(i).done()&(chip.TxDCMDRS|chip.TxDD) == chip.TxDCMDRS {
+			return true
+		}
+	}
+	return false
+}
