@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -115,15 +116,25 @@ func command(t *testing.T, name string, args ...string) string {
 	return string(out)
 }
 
-// open opens a port of this process.
-func open(t *testing.T, c card, cfg nic.Config) nic.Device {
+// open opens ports of this process, all at a time.
+func open(t *testing.T, cfg nic.Config, list ...card) []nic.Device {
 	t.Helper()
 	cfg.Promiscuous = true
-	d, err := nic.Open(context.Background(), c.addr, cfg)
-	if err != nil {
-		t.Fatal(err)
+	ports := make([]nic.Device, len(list))
+	var wg sync.WaitGroup
+	for i, c := range list {
+		wg.Go(func() {
+			var err error
+			if ports[i], err = nic.Open(context.Background(), c.addr, cfg); err != nil {
+				t.Error(err)
+			}
+		})
 	}
-	return d
+	wg.Wait()
+	if t.Failed() {
+		t.FailNow()
+	}
+	return ports
 }
 
 // await waits until a condition holds.
