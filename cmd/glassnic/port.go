@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -48,28 +50,24 @@ func (f *portFlags) config(c *cobra.Command, port uint8) nic.Config {
 	return cfg
 }
 
-// open opens a port and says so on stderr if it has no link.
-func (f *portFlags) open(c *cobra.Command, addr string, cfg nic.Config) (nic.Device, error) {
-	d, err := nic.Open(c.Context(), addr, cfg)
-	if err != nil {
-		return nil, err
-	}
-	if l, err := d.Link(); err == nil && !l.Up {
-		fmt.Fprintf(c.ErrOrStderr(), "glassnic: %s: %v: is the cable plugged in at both ends?\n", addr, nic.ErrLinkDown)
-	}
-	return d, nil
-}
-
-// with opens ports, calls do, and closes them.
+// with opens ports, calls do, and closes them. Ports start at the same time, for each may wait for its link. A port
+// without one is named on stderr.
 func (f *portFlags) with(c *cobra.Command, addrs []string, do func([]nic.Device) error) (err error) {
-	var ports []nic.Device
-	defer func() { err = errors.Join(err, nic.CloseAll(ports...)) }()
+	ports, errs := make([]nic.Device, len(addrs)), make([]error, len(addrs))
+	var wg sync.WaitGroup
 	for i, a := range addrs {
-		d, err := f.open(c, a, f.config(c, uint8(i)))
-		if err != nil {
-			return err
+		wg.Go(func() { ports[i], errs[i] = nic.Open(c.Context(), a, f.config(c, uint8(i))) })
+	}
+	wg.Wait()
+	opened := slices.DeleteFunc(slices.Clone(ports), func(d nic.Device) bool { return d == nil })
+	defer func() { err = errors.Join(err, nic.CloseAll(opened...)) }()
+	if err := errors.Join(errs...); err != nil {
+		return err
+	}
+	for i, d := range ports {
+		if l, err := d.Link(); err == nil && !l.Up {
+			fmt.Fprintf(c.ErrOrStderr(), "glassnic: %s: %v: is the cable plugged in at both ends?\n", addrs[i], nic.ErrLinkDown)
 		}
-		ports = append(ports, d)
 	}
 	return do(ports)
 }
