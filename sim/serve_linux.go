@@ -13,7 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"glassnic/bus/dma"
+	"glassnic/bus/irq"
 	facts "glassnic/chip/ixgbe"
+	"glassnic/internal/wake"
 	"glassnic/sim/iommu"
 	"glassnic/sim/ixgbe"
 	"glassnic/sim/wire"
@@ -44,7 +46,8 @@ type ServedPort struct {
 
 	file   *os.File // resource0
 	regs   []byte
-	driver bool // a driver had the port when we last looked
+	irqs   []*wake.Event // FIFOs, one for each vector
+	driver bool          // a driver had the port when we last looked
 }
 
 const (
@@ -52,6 +55,8 @@ const (
 	DefaultMemory = 256 << 20
 	// lookEvery is how often the server looks whether drivers are still there.
 	lookEvery = 10 * time.Millisecond
+	// servedVectors is how many queues a polled card can interrupt for: those that EICR tells apart.
+	servedVectors = 16
 )
 
 // NewServer publishes one card for each wire in dir, which is made if need be; tmpfs, such as below
@@ -117,14 +122,41 @@ func (s *Server) publish(i int, p *ServedPort) error {
 	if err := dma.Populate(p.regs); err != nil && !errors.Is(err, errors.ErrUnsupported) {
 		return fmt.Errorf("%s: %w: make room in its file system", p.file.Name(), err)
 	}
+	if err := p.makeFIFOs(dir); err != nil {
+		return err
+	}
 	if p.driver, err = p.lock(); err != nil {
 		return err
 	}
 	cfg.Regs, cfg.Resume = p.regs, p.driver
-	if p.Card, err = ixgbe.New(cfg); err != nil || p.driver {
+	if p.Card, err = ixgbe.New(cfg); err != nil {
 		return err
 	}
+	p.Card.SetInterrupts(irq.MSIX, func(v int) {
+		if v < len(p.irqs) {
+			_ = p.irqs[v].Signal() // fails once it is closed, when the card is polled no more
+		}
+	})
+	if p.driver {
+		return nil
+	}
 	return p.unlock()
+}
+
+// makeFIFOs makes the FIFOs of a port, or opens those that are there.
+func (p *ServedPort) makeFIFOs(dir string) error {
+	for v := range servedVectors {
+		path := filepath.Join(dir, fmt.Sprintf("irq%d", v))
+		if err := unix.Mkfifo(path, 0o644); err != nil && !errors.Is(err, unix.EEXIST) {
+			return fmt.Errorf("make FIFO %s: %w", path, err)
+		}
+		e, err := wake.OpenFIFO(path)
+		if err != nil {
+			return err
+		}
+		p.irqs = append(p.irqs, e)
+	}
+	return nil
 }
 
 // mapFile maps a file of size bytes, which it makes or enlarges. One that is larger is kept and mapped
@@ -247,6 +279,9 @@ func (s *Server) Close() error {
 		}
 		if p.file != nil {
 			all = append(all, unix.Munmap(p.regs), p.file.Close())
+		}
+		for _, e := range p.irqs {
+			all = append(all, e.Close())
 		}
 	}
 	if s.mem != nil {

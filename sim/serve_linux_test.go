@@ -138,9 +138,12 @@ func TestServerErrors(t *testing.T) {
 		}, []string{"p1: ", "/p1/resource0 has 262144 bytes", "131072", "remove it"}},
 		"registers are a directory": {func(dir string) error { return os.MkdirAll(dir+"/p1/resource0", 0o700) }, []string{"p1: ", "resource0"}},
 		"port is a file":            {func(dir string) error { return os.WriteFile(dir+"/p0", nil, 0o600) }, []string{"p0"}},
-		"config is a directory":     {func(dir string) error { return os.MkdirAll(dir+"/p0/config", 0o700) }, []string{"p0: ", "config"}},
-		"dma is a directory":        {func(dir string) error { return os.Mkdir(dir+"/dma", 0o700) }, []string{"dma"}},
-		"lock is a directory":       {func(dir string) error { return os.Mkdir(dir+"/lock", 0o700) }, []string{"lock"}},
+		"an interrupt is a file": {func(dir string) error {
+			return errors.Join(os.Mkdir(dir+"/p1", 0o700), os.WriteFile(dir+"/p1/irq3", nil, 0o600))
+		}, []string{"p1: ", "/p1/irq3", "no FIFO", "remove it"}},
+		"config is a directory": {func(dir string) error { return os.MkdirAll(dir+"/p0/config", 0o700) }, []string{"p0: ", "config"}},
+		"dma is a directory":    {func(dir string) error { return os.Mkdir(dir+"/dma", 0o700) }, []string{"dma"}},
+		"lock is a directory":   {func(dir string) error { return os.Mkdir(dir+"/lock", 0o700) }, []string{"lock"}},
 	} {
 		dir := t.TempDir()
 		if err := c.spoil(dir); err != nil {

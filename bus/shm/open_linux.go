@@ -27,6 +27,7 @@ type function struct {
 	addr  string
 	id    bus.ID
 	space *space
+	irqs  *interrupts // nil: the model has none
 
 	mu   sync.Mutex
 	file *os.File // nil once closed
@@ -80,6 +81,7 @@ func (fn *function) open(ctx context.Context, port, dir string) (err error) {
 	if fn.space, err = attach(dir); err != nil {
 		return err
 	}
+	fn.irqs = newInterrupts(fn.addr, port)
 	fn.file = f
 	return nil
 }
@@ -125,12 +127,24 @@ func readID(path string) (bus.ID, error) {
 	}, nil
 }
 
-func (fn *function) Address() string           { return fn.addr }
-func (fn *function) ID() bus.ID                { return fn.id }
-func (fn *function) NUMANode() int             { return -1 }
-func (fn *function) Config() bus.ConfigSpace   { return nil }
-func (*function) Interrupts() (irq.Set, error) { return nil, nil }
-func (fn *function) DMA() dma.Allocator        { return fn.space.arena }
+func (fn *function) Address() string         { return fn.addr }
+func (fn *function) ID() bus.ID              { return fn.id }
+func (fn *function) NUMANode() int           { return -1 }
+func (fn *function) Config() bus.ConfigSpace { return nil }
+func (fn *function) DMA() dma.Allocator      { return fn.space.arena }
+
+// Interrupts returns those of the model, by MSI-X.
+func (fn *function) Interrupts() (irq.Set, error) {
+	fn.mu.Lock()
+	defer fn.mu.Unlock()
+	if fn.file == nil {
+		return nil, fmt.Errorf("%s: interrupts: %w", fn.addr, os.ErrClosed)
+	}
+	if fn.irqs == nil {
+		return nil, nil
+	}
+	return fn.irqs, nil
+}
 
 // Reset does nothing: the shared file has no reset line, and the driver resets the model as it resets
 // a card, by CTRL.RST.
@@ -159,8 +173,12 @@ func (fn *function) Close() error {
 	}
 	f := fn.file
 	fn.file = nil
+	var off error
+	if fn.irqs != nil {
+		off = fn.irqs.Disable()
+	}
 	// The lock goes last: a model takes its end for the driver's.
-	if err := errors.Join(dma.Unmap(fn.regs), fn.space.detach(), f.Close()); err != nil {
+	if err := errors.Join(off, dma.Unmap(fn.regs), fn.space.detach(), f.Close()); err != nil {
 		return fmt.Errorf("%s: close: %w", fn.addr, err)
 	}
 	return nil

@@ -4,6 +4,7 @@
 //
 //	DIR/pN/resource0  the registers of port N (BAR 0), which the model watches
 //	DIR/pN/config     optional: the first 64 bytes of the PCI configuration space, for the IDs
+//	DIR/pN/irqV       optional: a FIFO for vector V of MSI-X, which the model writes to for an interrupt
 //	DIR/dma           DMA memory for all ports and drivers; an IOVA is an offset in this file
 //
 // and may lie on tmpfs or hugetlbfs. A driver holds flock(LOCK_EX) on resource0 for as long as it

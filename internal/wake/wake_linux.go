@@ -11,7 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Event is an eventfd(2): readable from Signal on until Clear. Its methods may be called concurrently.
+// Event is an eventfd(2), or a FIFO that processes share: readable from Signal on until Clear. Its methods may be
+// called concurrently.
 type Event struct {
 	mu sync.Mutex
 	fd int // -1 once closed
@@ -22,6 +23,24 @@ func New() (*Event, error) {
 	fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
 		return nil, fmt.Errorf("eventfd: %w", err)
+	}
+	return &Event{fd: fd}, nil
+}
+
+// OpenFIFO opens a FIFO (fifo(7)) as an event: who signals it wakes who sleeps on it in another process.
+func OpenFIFO(path string) (*Event, error) {
+	// For reading and writing, so that it opens without another process and outlives it.
+	fd, err := unix.Open(path, unix.O_RDWR|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	var st unix.Stat_t
+	if err = unix.Fstat(fd, &st); err == nil && st.Mode&unix.S_IFMT != unix.S_IFIFO {
+		err = errors.New("it is no FIFO: remove it")
+	}
+	if err != nil {
+		_ = unix.Close(fd)
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	return &Event{fd: fd}, nil
 }
@@ -39,9 +58,9 @@ func (e *Event) Signal() error {
 	return e.do(func(fd int) (int, error) { return unix.Write(fd, one[:]) })
 }
 
-// Clear makes the event unreadable. It never blocks.
+// Clear makes the event unreadable. It never blocks. A FIFO that was signalled more than 512 times stays readable.
 func (e *Event) Clear() error {
-	var b [8]byte
+	var b [4096]byte // all signals of a FIFO; an eventfd counts in 8 bytes
 	return e.do(func(fd int) (int, error) { return unix.Read(fd, b[:]) })
 }
 
@@ -53,7 +72,7 @@ func (e *Event) do(call func(fd int) (int, error)) error {
 		return os.ErrClosed
 	}
 	if _, err := call(e.fd); err != nil && !errors.Is(err, unix.EAGAIN) {
-		return fmt.Errorf("eventfd: %w", err)
+		return fmt.Errorf("event: %w", err)
 	}
 	return nil
 }

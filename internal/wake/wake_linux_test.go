@@ -3,8 +3,12 @@ package wake
 import (
 	"errors"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestEvent(t *testing.T) {
@@ -67,5 +71,58 @@ func TestSleep(t *testing.T) {
 	go e.Signal()
 	if ok, err := s.Sleep(time.Hour); !ok || err != nil {
 		t.Errorf("%v, %v", ok, err)
+	}
+}
+
+// Who sleeps on a FIFO is woken by who opened it a second time, and what came stays when the other has gone.
+func TestFIFO(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "fifo")
+	if err := unix.Mkfifo(path, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	mine, err := OpenFIFO(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mine.Close()
+	other, err := OpenFIFO(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var s Set
+	s.Add(mine.FD())
+	for range 3 {
+		if ok, err := s.Sleep(0); ok || err != nil {
+			t.Errorf("readable before it was signalled: %v", err)
+		}
+		for range 3 {
+			if err := other.Signal(); err != nil {
+				t.Error(err)
+			}
+		}
+		if ok, err := s.Sleep(time.Hour); !ok || err != nil {
+			t.Errorf("%v, %v", ok, err)
+		}
+		if err := mine.Clear(); err != nil {
+			t.Error(err)
+		}
+	}
+	for range 10_000 { // a sleeper that never comes does not keep who wakes it
+		if err := other.Signal(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := other.Close(); err != nil {
+		t.Error(err)
+	}
+	if ok, err := s.Sleep(0); !ok || err != nil {
+		t.Errorf("%v, %v", ok, err)
+	}
+	plain := filepath.Join(t.TempDir(), "plain")
+	if err := os.WriteFile(plain, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenFIFO(plain); err == nil || !strings.Contains(err.Error(), plain+": it is no FIFO") {
+		t.Errorf("a plain file: %v", err)
 	}
 }

@@ -24,6 +24,11 @@ type line struct {
 	RxDropped uint64 `json:"rx_dropped"`
 	TxDropped uint64 `json:"tx_dropped"`
 
+	Sleeps *struct {
+		Sleeps, Woken, Vain uint64
+		Asleep              uint64 `json:"asleep_ns"`
+	}
+
 	Card  map[string]uint64
 	Wire  wireTotals `json:"wire_totals"`
 	Check verdicts   `json:"checked"`
