@@ -41,6 +41,6 @@ func faultLine(line, addr string) (iova uint64, kind string, ok bool) {
 
 // faultText says what a fault means.
 func faultText(kind string, iova uint64) string {
-	return fmt.Sprintf("the IOMMU refused it a %s at %#x, which is no memory of this process: a descriptor or a register of the card is wrong, or the card is: "+
-		"what it was doing is lost; close the port and open it again, which resets the card", kind, iova)
+	return fmt.Sprintf("the IOMMU refused it a %s at %#x, which is no memory of this process: a descriptor or a register of the card is wrong, or the card: "+
+		"close the port and open it again, which resets the card", kind, iova)
 }

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"errors"
+	"slices"
 
 	"glassnic/nic"
 )
@@ -12,32 +13,45 @@ type Health struct {
 	// Report, if not nil, is called with each trouble of a port that does not end the run.
 	Report func(error)
 
-	troubles []error // of each port, at the last look
+	troubles []error // that the last look found
 }
 
-// Look returns an error around nic.ErrGone where a port is lost. Other troubles are reported when they begin, or
-// change, and pass: a link that is down is none.
+// Look returns an error around nic.ErrGone where a port is lost. Other troubles are reported when they begin, and
+// pass. A link that is down is none.
 func (h *Health) Look() error {
-	if h.troubles == nil {
-		h.troubles = make([]error, len(h.Ports))
-	}
 	var gone error
-	for i, p := range h.Ports {
+	var now []error
+	for _, p := range h.Ports {
 		err := trouble(p)
 		if errors.Is(err, nic.ErrGone) {
 			gone = errors.Join(gone, err)
 			continue
 		}
-		if was := h.troubles[i]; err != nil && h.Report != nil && (was == nil || was.Error() != err.Error()) {
+		now = append(now, split(err)...)
+	}
+	for _, err := range now {
+		known := slices.ContainsFunc(h.troubles, func(was error) bool { return was.Error() == err.Error() })
+		if !known && h.Report != nil {
 			h.Report(err)
 		}
-		h.troubles[i] = err
 	}
+	h.troubles = now
 	return gone
 }
 
 // Left returns the troubles that the last look found.
 func (h *Health) Left() error { return errors.Join(h.troubles...) }
+
+// split returns the errors that were joined in one; none for nil.
+func split(err error) []error {
+	if j, ok := err.(interface{ Unwrap() []error }); ok {
+		return j.Unwrap()
+	}
+	if err == nil {
+		return nil
+	}
+	return []error{err}
+}
 
 func trouble(p nic.Device) error {
 	if _, err := p.Link(); errors.Is(err, nic.ErrGone) {

@@ -49,7 +49,7 @@ func TestHealth(t *testing.T) {
 	}
 	b.trouble = nic.ErrStalled
 	look()
-	if want := []string{"b: no progress", "b: no progress\nDMA fault", "no progress"}; !slices.Equal(heard, want) {
+	if want := []string{"b: no progress", "DMA fault", "no progress"}; !slices.Equal(heard, want) {
 		t.Errorf("%q, want %q", heard, want)
 	}
 	a.trouble = fmt.Errorf("a: %w", nic.ErrGone)

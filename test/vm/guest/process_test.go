@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"os/exec"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -19,8 +20,26 @@ type forwarder struct {
 	cmd    *exec.Cmd
 	lines  atomic.Int64
 	last   []byte
-	stderr bytes.Buffer
+	stderr words
 	done   chan struct{} // closed when there is no more output
+}
+
+// words is what a process has said so far.
+type words struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (w *words) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.Write(b)
+}
+
+func (w *words) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.b.String()
 }
 
 // way is what fwd says of one direction or of all.
@@ -33,8 +52,19 @@ type way struct {
 // forward starts fwd and returns when it forwards.
 func forward(t *testing.T, args ...string) *forwarder {
 	t.Helper()
+	f := start(t, nil, args...)
+	await(t, "the first line of "+strings.Join(f.cmd.Args, " "), func() bool {
+		f.lives(t)
+		return f.lines.Load() > 0
+	})
+	return f
+}
+
+// start starts fwd, as another user where one is given.
+func start(t *testing.T, as *syscall.SysProcAttr, args ...string) *forwarder {
+	t.Helper()
 	f := &forwarder{cmd: exec.Command("glassnic", append([]string{"fwd", "--json"}, args...)...), done: make(chan struct{})}
-	f.cmd.Stderr = &f.stderr
+	f.cmd.Stderr, f.cmd.SysProcAttr = &f.stderr, as
 	out, err := f.cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -51,19 +81,31 @@ func forward(t *testing.T, args ...string) *forwarder {
 			}
 		}
 	}()
-	await(t, "the first line of "+strings.Join(f.cmd.Args, " "), func() bool {
-		select {
-		case <-f.done:
-			t.Fatalf("fwd ended: %v\n%s", f.cmd.Wait(), f.stderr.String())
-		default:
-		}
-		return f.lines.Load() > 0
-	})
 	return f
 }
 
-// end interrupts fwd and returns its totals, which must add up.
-func (f *forwarder) end(t *testing.T) (total way) {
+// lives fails the test where fwd has ended.
+func (f *forwarder) lives(t *testing.T) {
+	t.Helper()
+	select {
+	case <-f.done:
+		t.Fatalf("fwd ended: %v\n%s", f.cmd.Wait(), f.stderr.String())
+	default:
+	}
+}
+
+// end interrupts fwd, which must succeed, and returns its totals, which must add up.
+func (f *forwarder) end(t *testing.T) way {
+	t.Helper()
+	total, err := f.interrupt(t)
+	if err != nil {
+		t.Fatalf("fwd: %v\n%s", err, f.stderr.String())
+	}
+	return total
+}
+
+// interrupt interrupts fwd and returns its totals, which must add up, and how it ended.
+func (f *forwarder) interrupt(t *testing.T) (total way, ended error) {
 	t.Helper()
 	if err := f.cmd.Process.Signal(syscall.SIGINT); err != nil {
 		t.Fatal(err)
@@ -73,11 +115,9 @@ func (f *forwarder) end(t *testing.T) (total way) {
 	case <-time.After(patience):
 		t.Fatal("fwd does not end")
 	}
-	if err := f.cmd.Wait(); err != nil {
-		t.Fatalf("fwd: %v\n%s", err, f.stderr.String())
-	}
+	ended = f.cmd.Wait()
 	if err := json.Unmarshal(f.last, &total); err != nil {
-		t.Fatalf("fwd's totals: %v in %q", err, f.last)
+		t.Fatalf("fwd's totals: %v in %q\n%s", err, f.last, f.stderr.String())
 	}
 	dropped := uint64(0)
 	for _, n := range total.Drops {
@@ -86,5 +126,5 @@ func (f *forwarder) end(t *testing.T) (total way) {
 	if total.RxPackets != total.TxPackets+dropped {
 		t.Errorf("fwd: %+v does not add up", total)
 	}
-	return total
+	return total, ended
 }

@@ -1,0 +1,28 @@
+package vm
+
+import "testing"
+
+// TestVFIO looks at what only VFIO has, behind an IOMMU of 39 bits.
+func TestVFIO(t *testing.T) {
+	t.Parallel()
+	guest{
+		devices: both("e1000e"), iommu: "intremap=on,aw-bits=39", modules: append(vfio(), "e1000e"),
+		// A test writes to registers of cards that the program drives.
+		append: "iomem=relaxed",
+		tests:  []string{"TestFault"}, env: []string{"MODE=vfio"},
+	}.run(t)
+}
+
+// TestKilled kills the program in the middle of traffic, in both modes.
+func TestKilled(t *testing.T) {
+	for _, mode := range []string{"physical", "vfio"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			g := guest{devices: both("e1000e"), modules: []string{"e1000e"}, tests: []string{"TestKilled"}, env: []string{"MODE=" + mode}}
+			if mode == "vfio" {
+				g.iommu, g.modules = "intremap=on", append(g.modules, vfio()...)
+			}
+			g.run(t)
+		})
+	}
+}
