@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"glassnic/bus/pci"
 	"glassnic/nic"
 	"glassnic/packet"
 )
@@ -21,6 +22,7 @@ type portFlags struct {
 	interrupts                 bool
 	linkWait                   time.Duration
 	huge                       choice
+	privileges                 privileges
 }
 
 // add adds the flags; promiscuous and wait are the defaults of --promisc and --link-wait.
@@ -33,6 +35,7 @@ func (f *portFlags) add(c *cobra.Command, promiscuous bool, wait time.Duration) 
 	fs.BoolVar(&f.promiscuous, "promisc", promiscuous, "also receive frames for other addresses")
 	periodFlag(c, &f.linkWait, "link-wait", wait, "how long to wait for the link")
 	f.huge.add(c, "huge-page", "size of huge pages for a PCI card", "2M", "2M", "1G")
+	f.privileges.add(c)
 }
 
 // config returns the settings; port is the number that received buffers carry.
@@ -50,9 +53,12 @@ func (f *portFlags) config(c *cobra.Command, port uint8) nic.Config {
 	return cfg
 }
 
-// with opens ports, calls do, and closes them. Ports start at the same time, for each may wait for its link. A port
-// without one is named on stderr.
+// with opens ports, drops privileges, calls do, and closes them. Ports start at the same time, for each may wait for
+// its link. A port without one is named on stderr.
 func (f *portFlags) with(c *cobra.Command, addrs []string, do func([]nic.Device) error) (err error) {
+	if err := f.privileges.check(); err != nil {
+		return err
+	}
 	ports, errs := make([]nic.Device, len(addrs)), make([]error, len(addrs))
 	var wg sync.WaitGroup
 	for i, a := range addrs {
@@ -68,6 +74,9 @@ func (f *portFlags) with(c *cobra.Command, addrs []string, do func([]nic.Device)
 		if l, err := d.Link(); err == nil && !l.Up {
 			fmt.Fprintf(c.ErrOrStderr(), "glassnic: %s: %v: is the cable plugged in at both ends?\n", addrs[i], nic.ErrLinkDown)
 		}
+	}
+	if err := f.privileges.drop(c, pci.Sysfs{}, addrs); err != nil {
+		return err
 	}
 	return do(ports)
 }
