@@ -59,10 +59,16 @@ func (f *portFlags) with(c *cobra.Command, addrs []string, do func([]nic.Device)
 	if err := f.privileges.check(); err != nil {
 		return err
 	}
-	ports, errs := make([]nic.Device, len(addrs)), make([]error, len(addrs))
+	ports, errs, down := make([]nic.Device, len(addrs)), make([]error, len(addrs)), make([]bool, len(addrs))
 	var wg sync.WaitGroup
 	for i, a := range addrs {
-		wg.Go(func() { ports[i], errs[i] = nic.Open(c.Context(), a, f.config(c, uint8(i))) })
+		wg.Go(func() {
+			if ports[i], errs[i] = nic.Open(c.Context(), a, f.config(c, uint8(i))); errs[i] == nil {
+				// At once: a traffic source unplugs itself when it has sent all.
+				l, err := ports[i].Link()
+				down[i] = err == nil && !l.Up
+			}
+		})
 	}
 	wg.Wait()
 	opened := slices.DeleteFunc(slices.Clone(ports), func(d nic.Device) bool { return d == nil })
@@ -70,8 +76,8 @@ func (f *portFlags) with(c *cobra.Command, addrs []string, do func([]nic.Device)
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	for i, d := range ports {
-		if l, err := d.Link(); err == nil && !l.Up {
+	for i, d := range down {
+		if d {
 			fmt.Fprintf(c.ErrOrStderr(), "glassnic: %s: %v: is the cable plugged in at both ends?\n", addrs[i], nic.ErrLinkDown)
 		}
 	}
