@@ -9,7 +9,19 @@ func TestVFIO(t *testing.T) {
 		devices: both("e1000e"), iommu: "intremap=on,aw-bits=39", modules: append(vfio(), "e1000e"),
 		// A test writes to registers of cards that the program drives.
 		append: "iomem=relaxed",
-		tests:  []string{"TestFault"}, env: []string{"MODE=vfio"},
+		tests:  []string{"TestDevice", "TestMemory", "TestBusy", "TestRequest", "TestInterrupts", "TestFault"}, env: []string{"MODE=vfio"},
+	}.run(t)
+}
+
+// TestGroup has two cards in one IOMMU group, and pages of 1 GiB.
+func TestGroup(t *testing.T) {
+	t.Parallel()
+	guest{
+		devices: []string{
+			"-device", "pcie-pci-bridge,id=bridge,addr=2", "-device", "e1000,bus=bridge,addr=1", "-device", "e1000,bus=bridge,addr=2",
+		},
+		iommu: "intremap=on", modules: append(vfio(), "e1000"), memory: 2560, append: "hugepagesz=1G hugepages=1",
+		tests: []string{"TestGroup", "TestPin", "TestGiga"}, env: []string{"MODE=vfio"},
 	}.run(t)
 }
 
