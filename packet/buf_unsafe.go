@@ -95,6 +95,13 @@ func (b *Buf) Bytes() []byte {
 	return (*[1 << 16]byte)(unsafe.Add(b.base, s.Offset()))[:s.Len():s.Len()]
 }
 
+// Front returns the bytes of the buffer before the frame: headroom, which is the owner's to write to as well.
+func (b *Buf) Front() []byte {
+	check(b)
+	n := b.span.Offset()
+	return (*[1 << 16]byte)(b.base)[:n:n]
+}
+
 // Len returns the number of bytes of the frame in this buffer; TotalLen counts a whole chain.
 func (b *Buf) Len() int { return int(b.span.Len()) }
 

@@ -73,41 +73,42 @@ const (
 
 // Register is one register, for a dump.
 type Register struct {
-	Name   string
-	Offset uint32
-	Width  int // bits
-	Doc    string
+	Name    string
+	Offset  uint32
+	Width   int // bits
+	Doc     string
+	Section string
 }
 
 // CommonRegisters are those of the common configuration structure that can be read without harm.
 var CommonRegisters = []Register{
-	{"device_feature_select", DeviceFeatureSelect, 32, "which 32 feature bits device_feature shows"},
-	{"device_feature", DeviceFeature, 32, "features that the device offers"},
-	{"driver_feature_select", DriverFeatureSelect, 32, "which 32 feature bits driver_feature shows"},
-	{"driver_feature", DriverFeature, 32, "features that the driver has taken"},
-	{"config_msix_vector", ConfigMSIXVector, 16, "vector of configuration changes"},
-	{"num_queues", NumQueues, 16, "queues of the device at most"},
-	{"device_status", DeviceStatus, 8, "1 acknowledge, 2 driver, 4 driver ok, 8 features ok, 64 needs reset, 128 failed"},
-	{"config_generation", ConfigGeneration, 8, "changes with the configuration"},
-	{"queue_select", QueueSelect, 16, "the queue that the following registers are about"},
-	{"queue_size", QueueSize, 16, "descriptors"},
-	{"queue_msix_vector", QueueMSIXVector, 16, "vector of the queue"},
-	{"queue_enable", QueueEnable, 16, "1 when the queue is in use"},
-	{"queue_notify_off", QueueNotifyOff, 16, "place of its doorbell"},
-	{"queue_desc_lo", QueueDesc, 32, "descriptor area"},
-	{"queue_desc_hi", QueueDesc + 4, 32, "its upper half"},
-	{"queue_driver_lo", QueueDriver, 32, "driver area"},
-	{"queue_driver_hi", QueueDriver + 4, 32, "its upper half"},
-	{"queue_device_lo", QueueDevice, 32, "device area"},
-	{"queue_device_hi", QueueDevice + 4, 32, "its upper half"},
+	{"device_feature_select", DeviceFeatureSelect, 32, "which 32 feature bits device_feature shows", "4.1.4.3"},
+	{"device_feature", DeviceFeature, 32, "features that the device offers", "4.1.4.3"},
+	{"driver_feature_select", DriverFeatureSelect, 32, "which 32 feature bits driver_feature shows", "4.1.4.3"},
+	{"driver_feature", DriverFeature, 32, "features that the driver has taken", "4.1.4.3"},
+	{"config_msix_vector", ConfigMSIXVector, 16, "vector of configuration changes", "4.1.4.3"},
+	{"num_queues", NumQueues, 16, "queues of the device at most", "4.1.4.3"},
+	{"device_status", DeviceStatus, 8, "1 acknowledge, 2 driver, 4 driver ok, 8 features ok, 64 needs reset, 128 failed", "4.1.4.3"},
+	{"config_generation", ConfigGeneration, 8, "changes with the configuration", "4.1.4.3"},
+	{"queue_select", QueueSelect, 16, "the queue that the following registers are about", "4.1.4.3"},
+	{"queue_size", QueueSize, 16, "descriptors", "4.1.4.3"},
+	{"queue_msix_vector", QueueMSIXVector, 16, "vector of the queue", "4.1.4.3"},
+	{"queue_enable", QueueEnable, 16, "1 when the queue is in use", "4.1.4.3"},
+	{"queue_notify_off", QueueNotifyOff, 16, "place of its doorbell", "4.1.4.3"},
+	{"queue_desc_lo", QueueDesc, 32, "descriptor area", "4.1.4.3"},
+	{"queue_desc_hi", QueueDesc + 4, 32, "its upper half", "4.1.4.3"},
+	{"queue_driver_lo", QueueDriver, 32, "driver area", "4.1.4.3"},
+	{"queue_driver_hi", QueueDriver + 4, 32, "its upper half", "4.1.4.3"},
+	{"queue_device_lo", QueueDevice, 32, "device area", "4.1.4.3"},
+	{"queue_device_hi", QueueDevice + 4, 32, "its upper half", "4.1.4.3"},
 }
 
 // LegacyRegisters are those of the legacy interface that can be read without harm: a read of ISR clears it.
 var LegacyRegisters = []Register{
-	{"device_features", LegacyDeviceFeatures, 32, "features that the device offers"},
-	{"driver_features", LegacyDriverFeatures, 32, "features that the driver has taken"},
-	{"queue_address", LegacyQueueAddress, 32, "the ring, in pages of 4096 bytes"},
-	{"queue_size", LegacyQueueSize, 16, "descriptors"},
-	{"queue_select", LegacyQueueSelect, 16, "the queue that the registers before are about"},
-	{"device_status", LegacyStatus, 8, "1 acknowledge, 2 driver, 4 driver ok, 128 failed"},
+	{"device_features", LegacyDeviceFeatures, 32, "features that the device offers", "4.1.4.10"},
+	{"driver_features", LegacyDriverFeatures, 32, "features that the driver has taken", "4.1.4.10"},
+	{"queue_address", LegacyQueueAddress, 32, "the ring, in pages of 4096 bytes", "4.1.4.10"},
+	{"queue_size", LegacyQueueSize, 16, "descriptors", "4.1.4.10"},
+	{"queue_select", LegacyQueueSelect, 16, "the queue that the registers before are about", "4.1.4.10"},
+	{"device_status", LegacyStatus, 8, "1 acknowledge, 2 driver, 4 driver ok, 128 failed", "4.1.4.10"},
 }

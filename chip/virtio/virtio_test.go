@@ -91,7 +91,7 @@ func TestRegisters(t *testing.T) {
 			if r.Offset != end && !(r.Offset == LegacyStatus && end == LegacyQueueNotify) {
 				t.Errorf("%s: %s begins at %#x, the one before ends at %#x", name, r.Name, r.Offset, end)
 			}
-			if r.Width%8 != 0 || r.Offset%uint32(r.Width/8) != 0 || r.Doc == "" {
+			if r.Width%8 != 0 || r.Offset%uint32(r.Width/8) != 0 || r.Doc == "" || r.Section == "" {
 				t.Errorf("%s: %+v", name, r)
 			}
 			end = r.Offset + uint32(r.Width/8)

@@ -7,4 +7,5 @@ import (
 	_ "glassnic/bus/vfio" // PCI devices that are bound to VFIO
 	_ "glassnic/driver/e1000"
 	_ "glassnic/driver/ixgbe"
+	_ "glassnic/driver/virtio"
 )

@@ -15,17 +15,20 @@ import (
 var hot = map[string][]string{
 	"packet": {
 		"MakeSpan", "SpanLen", "Span.Offset", "Span.Len", "Span.Flags", "(*Buf).Span", "(*Buf).SetSpan", "(*Buf).IOVA",
-		"(*Buf).PoolID", "(*Buf).Bytes", "(*Buf).Len", "(*Buf).Flags", "(*Buf).SetFlags", "(*Buf).ClearFlags", "(*Buf).Port",
+		"(*Buf).PoolID", "(*Buf).Bytes", "(*Buf).Front", "(*Buf).Len", "(*Buf).Flags", "(*Buf).SetFlags", "(*Buf).ClearFlags", "(*Buf).Port",
 		"(*Buf).Next", "(*Buf).SetNext", "(*Buf).SetOffsetLen", "(*Ref).Set", "(*Ref).Buf", "(*Cache).Put", "PoolOf",
 	},
-	"bus/mmio":     {"Region.Size", "Region.SeesReads", "Region.Doorbell"},
-	"driver/ixgbe": {"(*desc).done", "window.desc", "window.buf", "window.from", "window.descStep", "window.bufStep", "steps", "step.index", "refs.atStep", "refs.at", "refs.from", "(*rxQueue).limit", "(*txQueue).free"},
+	"bus/mmio":      {"Region.Size", "Region.SeesReads", "Region.Doorbell"},
+	"driver/ixgbe":  {"(*desc).done", "window.desc", "window.buf", "window.from", "window.descStep", "window.bufStep", "steps", "step.index", "refs.atStep", "refs.at", "refs.from", "(*rxQueue).limit", "(*txQueue).free"},
+	"driver/virtio": {"splitView.desc", "splitView.head", "splitView.elems", "elems.atStep", "refs.at", "refs.atStep", "refs.from", "clearHeader", "(*tally).add", "(*split).show"},
 }
 
 // loops are the functions that handle each packet: all that they call must be inlined into them.
 var loops = []struct{ path, function string }{
 	{"driver/ixgbe/rx.go", "rxQueue.run"},
 	{"driver/ixgbe/tx.go", "txQueue.run"},
+	{"driver/virtio/rx.go", "rxQueue.run"},
+	{"driver/virtio/tx.go", "txQueue.run"},
 }
 
 // plain are calls that make no call: built-in functions, conversions, and what the compiler knows as

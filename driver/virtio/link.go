@@ -1,0 +1,95 @@
+package virtio
+
+import (
+	"context"
+	"errors"
+
+	"glassnic/bus"
+	chip "glassnic/chip/virtio"
+	"glassnic/nic"
+)
+
+// Link implements nic.Device. A device that does not tell has its link up, and a speed of 0 is unknown.
+func (d *Device) Link() (nic.Link, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.health("link"); err != nil {
+		return nic.Link{}, err
+	}
+	return d.link(), nil
+}
+
+// link reads status and speed (5.1.4).
+func (d *Device) link() (l nic.Link) {
+	d.stable(func() {
+		l = nic.Link{Up: true}
+		if d.features.Has(chip.NetStatus) {
+			l.Up = uint16(d.way.config(chip.ConfigStatus, 16))&chip.NetLinkUp != 0
+		}
+		// Other values stand for an unknown speed.
+		if speed := int32(d.way.config(chip.ConfigSpeed, 32)); d.features.Has(chip.NetSpeedDuplex) && speed > 0 {
+			l.Speed = int(speed)
+		}
+	})
+	if !l.Up {
+		l.Speed = 0
+	}
+	return l
+}
+
+var errNeedsReset = errors.New("the device cannot go on (DEVICE_NEEDS_RESET, 2.1): close the port and open it again")
+
+// health is the error of a port that is closed or gone.
+func (d *Device) health(step string) error {
+	switch {
+	case d.closed:
+		return d.fail(step, "%w", nic.ErrClosed)
+	case d.gone():
+		return d.late(context.Background(), step, "")
+	}
+	return nil
+}
+
+// Trouble implements nic.Watched.
+func (d *Device) Trouble() error {
+	const step = "watch"
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil
+	}
+	var heard error
+	if w, ok := d.fn.(bus.Watched); ok {
+		heard = w.Trouble()
+	}
+	if errors.Is(heard, nic.ErrGone) {
+		return heard
+	}
+	if err := d.health(step); err != nil {
+		return err
+	}
+	all := []error{heard}
+	if d.way.status()&chip.StatusNeedsReset != 0 {
+		all = append(all, d.fail(step, "%w", errNeedsReset))
+	}
+	for _, r := range d.rings() {
+		if lie := r.lie.Load(); lie != nil {
+			all = append(all, d.fail(step, "queue %d: %w: %s: close the port and open it again, which resets the device", r.number, nic.ErrStalled, *lie))
+		}
+	}
+	return errors.Join(all...)
+}
+
+// rings are the rings of all queues.
+func (d *Device) rings() (all []*split) {
+	for _, q := range d.rx {
+		all = append(all, &q.split)
+	}
+	for _, q := range d.tx {
+		all = append(all, &q.split)
+	}
+	if d.control != nil {
+		all = append(all, &d.control.split)
+	}
+	return all
+}

@@ -1,0 +1,158 @@
+package virtio
+
+import (
+	"encoding/binary"
+
+	chip "glassnic/chip/virtio"
+	"glassnic/packet"
+)
+
+// partial is a frame of which more buffers are to come.
+type partial struct {
+	head, last *packet.Buf
+	total      int  // bytes so far
+	left       int  // buffers to come
+	broken     bool // drop it
+	counted    bool // it was
+}
+
+// single takes one entry that run does not take: of a frame in several buffers, of a device whose headers lie
+// apart, or one that makes no sense. It returns the frame once that is complete, and whether there was such an
+// entry.
+func (q *rxQueue) single() (frame *packet.Buf, more bool) {
+	if q.ready == 0 {
+		q.look()
+	}
+	if q.ready == 0 {
+		return nil, false
+	}
+	if q.left == 0 {
+		if !q.starved {
+			q.noBuffer.Add(1)
+		}
+		q.starved = true
+		return nil, false
+	}
+	b, n, ok := q.take()
+	if !ok {
+		return nil, false
+	}
+	f := &q.frame
+	hdr := int(q.short) - 1
+	off, room := packet.Headroom-hdr, q.fits+hdr // of buffers behind the first, which have no header (5.1.6.4)
+	if f.left == 0 {
+		pieces := q.pieces(b, n)
+		*f = partial{left: max(1, pieces), broken: pieces == 0}
+		n, off, room = n-hdr, packet.Headroom, q.fits
+	}
+	lie := f.left > int(q.slots()) || n <= 0 || n > room || f.broken && f.head == nil
+	if lie {
+		n = max(0, min(n, room))
+	}
+	if f.total += n; lie || f.total > q.max {
+		q.breakOff(lie)
+	}
+	b.SetSpan(packet.MakeSpan(off, n, q.span.Flags()))
+	if f.head == nil {
+		f.head = b
+	} else {
+		f.last.SetNext(b)
+	}
+	f.last = b
+	if f.left--; f.left > 0 {
+		return nil, true
+	}
+	frame = f.head
+	f.head = nil
+	if f.broken {
+		packet.Free([]*packet.Buf{frame})
+		return nil, true
+	}
+	q.bytes.add(uint64(f.total))
+	return frame, true
+}
+
+// breakOff drops the frame that is under way, and what belongs to it. One that is just too long is no lie.
+func (q *rxQueue) breakOff(lie bool) {
+	f := &q.frame
+	if f.left > int(q.slots()) {
+		f.left = 1
+	}
+	switch {
+	case f.counted:
+	case lie:
+		q.dropped.Add(1)
+	default:
+		q.tooLong.Add(1)
+	}
+	f.broken, f.counted = true, true
+}
+
+// pieces is how many buffers a frame fills, of which b with n bytes is the first: as its header says (5.1.6.4).
+func (q *rxQueue) pieces(b *packet.Buf, n int) int {
+	if !q.merges || n < chip.HdrSize {
+		return 1
+	}
+	b.SetSpan(packet.MakeSpan(int(q.shift), chip.HdrSize, q.span.Flags()))
+	return int(binary.LittleEndian.Uint16(b.Bytes()[chip.HdrNumBuffers:]))
+}
+
+// take swaps the buffer of the next entry for a fresh one and gives that to the device. It returns the buffer, and
+// how many bytes the device says that it wrote, from the header on. It reports false where there is no such buffer.
+func (q *rxQueue) take() (b *packet.Buf, n int, ok bool) {
+	e := q.elems(q.next).at(0)
+	id := e & 0xffffffff
+	slot := id >> q.twin
+	if slot >= q.slots() || id&q.twin != 0 {
+		q.dropped.Add(1)
+		q.stop("it used buffer %d of %d", id, q.size)
+		return nil, 0, false
+	}
+	r, fresh := q.bufs.at(slot), q.fresh[q.count-q.left].Buf()
+	b = r.Buf()
+	r.Set(fresh)
+	q.desc(id | q.twin).addr = q.place(fresh)
+	*q.head((q.next + int(q.slots())) & (q.size - 1)) = uint16(id)
+	q.next++
+	q.left--
+	q.ready--
+	q.seen++
+	return b, int(min(e>>32, 1<<20)), true
+}
+
+// slots is how many buffers the ring holds: one for each descriptor, or for each pair.
+func (q *rxQueue) slots() uint64 { return uint64(q.size) >> q.twin }
+
+// place is where the device writes to a buffer: a frame is to lie behind the headroom.
+func (q *rxQueue) place(b *packet.Buf) uint64 {
+	if q.twin != 0 {
+		return b.IOVA() + packet.Headroom
+	}
+	return b.IOVA() + q.shift
+}
+
+// fill fills the ring with empty buffers. Where headers have to lie apart they are all written to one place, since
+// nobody reads them. It reports whether the pool has enough.
+func (q *rxQueue) fill(header uint64) bool {
+	const write = uint64(chip.DescWrite) << chip.SplitFlagsShift
+	hdr := q.short - 1
+	for i := uint64(0); i < q.slots(); {
+		fresh := q.cache.Take(int(q.slots() - i))
+		if len(fresh) == 0 {
+			return false
+		}
+		for _, b := range fresh {
+			q.bufs.at(i).Set(b)
+			if id := i << q.twin; q.twin == 0 {
+				*q.desc(id) = desc{q.place(b), uint64(q.fits) + hdr | write}
+			} else {
+				*q.desc(id) = desc{header, hdr | write | uint64(chip.DescNext)<<chip.SplitFlagsShift | (id+1)<<chip.SplitNextShift}
+				*q.desc(id + 1) = desc{q.place(b), uint64(q.fits) | write}
+			}
+			*q.head(int(i)) = uint16(i << q.twin)
+			i++
+		}
+	}
+	q.cache.Flush() // to other queues that are filled now
+	return true
+}

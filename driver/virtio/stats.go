@@ -1,0 +1,37 @@
+package virtio
+
+import (
+	"fmt"
+
+	"glassnic/nic"
+)
+
+// Stats implements nic.Device. The device counts nothing: all is the driver's own count. What the device dropped
+// for want of buffers nobody tells.
+func (d *Device) Stats() (nic.Stats, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.health("read statistics"); err != nil {
+		return nic.Stats{}, err
+	}
+	var s nic.Stats
+	count := func(queue, name string, n uint64, doc string) uint64 {
+		s.Counters = append(s.Counters, nic.Counter{Name: queue + "_" + name, Value: n, Doc: doc})
+		return n
+	}
+	for i, q := range d.rx {
+		name := fmt.Sprintf("rx%d", i)
+		s.RxPackets += count(name, "packets", q.packets.load(), "frames received")
+		s.RxBytes += count(name, "bytes", q.bytes.load(), "their bytes")
+		s.RxErrors += count(name, "too_long", q.tooLong.Load(), "frames longer than the MTU allows")
+		s.RxDropped += count(name, "nonsense", q.dropped.Load(), "buffers of which the device said what cannot be")
+		s.RxNoBuffer += count(name, "no_buffer", q.noBuffer.Load(), "times that the pool was empty")
+	}
+	for i, q := range d.tx {
+		name := fmt.Sprintf("tx%d", i)
+		s.TxPackets += count(name, "packets", q.packets.load(), "frames given to the device")
+		s.TxBytes += count(name, "bytes", q.bytes.load(), "their bytes")
+		s.TxDropped += count(name, "unfit", q.dropped.Load(), "frames that cannot be sent")
+	}
+	return s, nil
+}

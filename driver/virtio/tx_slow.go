@@ -1,0 +1,192 @@
+package virtio
+
+import (
+	chip "glassnic/chip/virtio"
+	"glassnic/packet"
+)
+
+// tangle keeps track of the descriptors of a queue one by one.
+type tangle struct {
+	// ids are the free descriptors, from next on as many as are free, modulo the size. What stands in the others
+	// means nothing.
+	ids []uint16
+	// chains are, by the number of a first descriptor that the device has, how many descriptors its frame has; 0
+	// for all others.
+	chains []uint16
+	// links are, by the number of a descriptor, the one that follows in its frame.
+	links []uint16
+	plain int // frames of one buffer since the last other one
+}
+
+// entangle begins to keep track.
+func (q *txQueue) entangle() {
+	t := &tangle{ids: make([]uint16, q.size), chains: make([]uint16, q.size), links: make([]uint16, q.size)}
+	for i := range t.ids {
+		t.ids[i] = uint16(i)
+	}
+	q.next &= q.size - 1
+	for i := range q.size {
+		if i < q.used {
+			t.chains[(q.clean+i)&(q.size-1)] = 1
+		} else {
+			q.bufs.at(uint64((q.clean + i) & (q.size - 1))).Set(nil)
+		}
+	}
+	q.tangle, q.left = t, 0
+}
+
+// straighten ends it, where the device has no descriptor at all and there were none but plain frames for a while.
+func (q *txQueue) straighten() {
+	if q.used != 0 || q.apart || q.tangle.plain < q.size {
+		return
+	}
+	for i := range q.size {
+		*q.head(i) = uint16(i)
+	}
+	q.next = int(q.posted) & (q.size - 1)
+	q.clean = q.next
+	q.tangle = nil
+}
+
+// untangle takes one entry of the used ring. It reports false where that makes no sense.
+func (q *txQueue) untangle() bool {
+	t, mask := q.tangle, q.size-1
+	id := q.elems(int(q.seen)&mask).at(0) & 0xffffffff
+	if id >= uint64(q.size) || t.chains[id] == 0 {
+		q.stop("it used buffer %d, which it does not have", id)
+		return false
+	}
+	for n := t.chains[id]; n > 0; n-- {
+		if r := q.bufs.at(id); r.Buf() != nil { // a header has no buffer
+			b := [1]*packet.Buf{r.Buf()}
+			r.Set(nil)
+			q.giveBack(b[:])
+		}
+		t.chains[id] = 0
+		t.ids[q.clean] = uint16(id)
+		q.clean = (q.clean + 1) & mask
+		q.used--
+		id = uint64(t.links[id])
+	}
+	q.seen++
+	q.ready--
+	return true
+}
+
+// special sends a frame that run does not take: one in several buffers, or of another pool than those in the ring,
+// or without headroom, or one that cannot be sent; and all frames where the queue is tangled. It reports whether
+// the frame was taken.
+func (q *txQueue) special(b *packet.Buf) bool {
+	segments, total, fits := 0, 0, true
+	for s := b; s != nil; s = s.Next() {
+		segments++
+		total += s.Len()
+		// A part may be short, not empty, and each must lie where the device reaches it.
+		fits = fits && s.Len() > 0 && packet.PoolOf(s).Domain() == q.domain
+		if segments > q.most {
+			break
+		}
+	}
+	if !fits || segments > q.most || uint64(total-minTx) > q.top {
+		q.dropped.Add(1)
+		packet.Free([]*packet.Buf{b})
+		return true
+	}
+	pool := packet.PoolOf(b)
+	if pool != q.cache.Pool() && !q.given && q.used == 0 {
+		// A port that sends another port's frames mostly does so for good.
+		q.use(pool.NewCache(), true)
+	}
+	inside := !q.apart && b.Span().Offset() >= front
+	need := segments
+	if !inside {
+		need++
+	}
+	if need > q.size-q.used {
+		return false
+	}
+	q.bytes.add(uint64(total))
+	if q.tangle == nil && need == 1 {
+		q.stranger(b)
+		return true
+	}
+	if q.tangle == nil {
+		q.entangle()
+	}
+	q.chain(b, inside, need)
+	return true
+}
+
+// stranger sends a frame that only its pool keeps from run.
+func (q *txQueue) stranger(b *packet.Buf) {
+	clearHeader(b.Front())
+	*q.desc(uint64(q.next)) = desc{b.IOVA() + b.Span().Offset() - q.extra, uint64(b.Len()) + q.extra}
+	q.hold(uint64(q.next), b)
+	q.next++
+	q.left--
+	q.used++
+	q.fresh++
+}
+
+// hold keeps a buffer with its descriptor.
+func (q *txQueue) hold(id uint64, b *packet.Buf) {
+	q.bufs.at(id).Set(b)
+	if packet.PoolOf(b) != q.cache.Pool() {
+		q.foreign++
+	}
+}
+
+// chain sends a frame as a chain of descriptors, the first perhaps of the header.
+func (q *txQueue) chain(b *packet.Buf, inside bool, need int) {
+	const next = uint64(chip.DescNext) << chip.SplitFlagsShift
+	t, mask := q.tangle, q.size-1
+	first := t.ids[q.next&mask]
+	if t.plain++; need > 1 {
+		t.plain = 0
+	}
+	t.chains[first] = uint16(need)
+	for s, i := b, 0; i < need; i++ {
+		id := t.ids[(q.next+i)&mask]
+		d := q.desc(uint64(id))
+		switch {
+		case i == 0 && !inside:
+			*d = desc{q.header, q.extra}
+			q.bufs.at(uint64(id)).Set(nil)
+		case i == 0:
+			clearHeader(s.Front())
+			*d = desc{s.IOVA() + s.Span().Offset() - q.extra, uint64(s.Len()) + q.extra}
+		default:
+			*d = desc{s.IOVA() + s.Span().Offset(), uint64(s.Len())}
+		}
+		if i > 0 || inside {
+			q.hold(uint64(id), s)
+			s = s.Next()
+		}
+		if i < need-1 {
+			t.links[id] = t.ids[(q.next+i+1)&mask]
+			d.rest |= next | uint64(t.links[id])<<chip.SplitNextShift
+		}
+	}
+	q.next = (q.next + need) & mask
+	q.used += need
+	if h := q.head(int(q.posted+uint16(q.fresh)) & mask); *h != first {
+		*h = first
+	}
+	q.fresh++
+}
+
+// each calls f for each buffer that the device has.
+func (q *txQueue) each(f func(*packet.Buf)) {
+	for i := range q.size {
+		at := i
+		if q.tangle == nil {
+			if i == q.used {
+				return
+			}
+			at = (q.clean + i) & (q.size - 1)
+		}
+		if b := q.bufs.at(uint64(at)).Buf(); b != nil {
+			f(b)
+		}
+	}
+}
