@@ -58,7 +58,8 @@ func (p *privileges) wanted(ports []reach) bool {
 	return !p.keep && (p.user != "" || slices.Contains(ports, reachGiven))
 }
 
-// drop drops privileges when the ports at some addresses are open, and says what is in force.
+// drop drops privileges when the ports at some addresses are open. It says on stderr what is not as safe as it could be,
+// and with --verbose what is in force.
 func (p *privileges) drop(c *cobra.Command, sys pci.Sysfs, addrs []string) error {
 	var ports []reach
 	for _, a := range addrs {
@@ -76,6 +77,11 @@ func (p *privileges) drop(c *cobra.Command, sys pci.Sysfs, addrs []string) error
 	if err != nil {
 		return fmt.Errorf("drop privileges: %w; --no-drop keeps them", err)
 	}
-	fmt.Fprintf(c.ErrOrStderr(), "glassnic: %v\n", r)
+	if l := logger(c); l != nil {
+		l.Info(fmt.Sprintf("privileges dropped: %v", r))
+	}
+	if r.Landlock == 0 {
+		fmt.Fprintln(c.ErrOrStderr(), "glassnic: this kernel has no Landlock: files are shut by seccomp alone; boot with landlock in lsm=")
+	}
 	return nil
 }
