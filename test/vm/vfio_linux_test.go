@@ -38,3 +38,17 @@ func TestKilled(t *testing.T) {
 		})
 	}
 }
+
+// TestPrivileges looks at what the program may while it runs, in both modes.
+func TestPrivileges(t *testing.T) {
+	for _, mode := range []string{"physical", "vfio"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			g := guest{devices: both("e1000e"), modules: []string{"e1000e"}, tests: []string{"TestPrivileges"}, env: []string{"MODE=" + mode}}
+			if mode == "vfio" {
+				g.iommu, g.modules = "intremap=on", append(g.modules, vfio()...)
+			}
+			g.run(t)
+		})
+	}
+}

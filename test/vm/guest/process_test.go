@@ -63,7 +63,7 @@ func forward(t *testing.T, args ...string) *forwarder {
 // start starts fwd, as another user where one is given.
 func start(t *testing.T, as *syscall.SysProcAttr, args ...string) *forwarder {
 	t.Helper()
-	f := &forwarder{cmd: exec.Command("glassnic", append([]string{"fwd", "--json"}, args...)...), done: make(chan struct{})}
+	f := &forwarder{cmd: exec.Command("/bin/glassnic", append([]string{"fwd", "--json"}, args...)...), done: make(chan struct{})}
 	f.cmd.Stderr, f.cmd.SysProcAttr = &f.stderr, as
 	out, err := f.cmd.StdoutPipe()
 	if err != nil {

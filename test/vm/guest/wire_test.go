@@ -56,6 +56,15 @@ func newKernelPort(t *testing.T, c card) *kernelPort {
 	return &kernelPort{fd}
 }
 
+// drain throws away what has come so far.
+func (p *kernelPort) drain() {
+	for b := make([]byte, 2048); ; {
+		if _, err := unix.Read(p.fd, b); err != nil {
+			return
+		}
+	}
+}
+
 // kernelStream sends numbered frames from one port of the kernel to another without end, a few at a time.
 type kernelStream struct {
 	frames *traffic.Templates
