@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"glassnic/internal/wake"
 	"glassnic/nic"
 	"glassnic/packet"
 )
@@ -61,5 +62,49 @@ func TestCable(t *testing.T) {
 		if err := p.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// A queue with a frame cannot be armed, and one that was armed wakes by the next frame until it is disarmed.
+func TestWaiter(t *testing.T) {
+	p, err := New(Config{Buffers: 64, Interrupts: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	q := p.RxQueue(0).(nic.Waiter)
+	var set wake.Set
+	set.Add(q.WaitFD())
+	woken := func() bool {
+		ok, err := set.Sleep(0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return ok
+	}
+	p.Arrive(0, []byte{1})
+	if woken() || q.Arm() {
+		t.Error("armed with a frame in the queue, or woken without having been armed")
+	}
+	batch := make([]*packet.Buf, 8)
+	packet.Free(batch[:p.RxQueue(0).Receive(batch)])
+	for range 2 {
+		if !q.Arm() || woken() {
+			t.Error("not armed when it is empty")
+		}
+	}
+	p.Arrive(0, []byte{1})
+	if !woken() || q.Arm() {
+		t.Error("not woken")
+	}
+	q.Disarm()
+	p.Arrive(0, []byte{1})
+	if woken() {
+		t.Error("woken after Disarm")
+	}
+	if other, err := New(Config{}); err != nil || other.RxQueue(0).(nic.Waiter).WaitFD() != -1 || other.RxQueue(0).(nic.Waiter).Arm() {
+		t.Error("a port without interrupts can be armed", err)
+	} else {
+		other.Close()
 	}
 }
