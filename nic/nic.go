@@ -139,7 +139,7 @@ type (
 		// stays the same until Close.
 		WaitFD() int
 		// Arm asks to be woken by the next frame. It returns false where there is one already: then the
-		// worker must not sleep.
+		// worker must not sleep. It may be called again while the queue is armed, which Disarm ends in any case.
 		Arm() bool
 		// Disarm takes Arm back, so that polling costs no interrupts, and makes WaitFD unreadable.
 		Disarm()

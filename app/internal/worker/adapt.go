@@ -91,42 +91,52 @@ func (a *adaptive) pause(polls uint) bool {
 	if polls < a.after || a.stop.Stopped() || !a.settle() {
 		return false
 	}
-	armed := 0
-	for _, w := range a.waiters {
-		if !w.Arm() {
-			break
-		}
-		armed++
+	if armed := a.arm(); armed < len(a.waiters) {
+		a.disarm(armed)
+		return true
 	}
-	if armed == len(a.waiters) {
-		a.sleep()
-		a.polls = polls
+	begin := time.Now()
+	for a.sleep() && !a.blind && !a.stop.Stopped() && a.settle() && a.arm() == len(a.waiters) {
 	}
-	for _, w := range a.waiters[:armed] {
-		w.Disarm()
-	}
+	a.learn(time.Since(begin))
+	a.polls = polls
+	a.disarm(len(a.waiters))
 	return true
 }
 
-// sleep sleeps and learns from it.
-func (a *adaptive) sleep() {
+// arm arms queues until one has a frame, and returns how many it armed.
+func (a *adaptive) arm() int {
+	for i, w := range a.waiters {
+		if !w.Arm() {
+			return i
+		}
+	}
+	return len(a.waiters)
+}
+
+func (a *adaptive) disarm(n int) {
+	for _, w := range a.waiters[:n] {
+		w.Disarm()
+	}
+}
+
+// sleep sleeps once, and tells whether that lasted for as long as it may.
+func (a *adaptive) sleep() bool {
 	limit := sleepLimit
 	if a.blind {
 		limit = blindSleep
 	}
 	begin := time.Now()
 	woken, err := a.set.Sleep(limit)
-	slept := time.Since(begin)
 	if err != nil {
 		time.Sleep(blindSleep) // the kernel lacks memory: that may pass
 	}
-	a.woken = woken && !a.stop.Stopped()
 	a.sleeps.Sleeps++
-	a.sleeps.Asleep += uint64(slept.Nanoseconds())
-	if a.woken {
+	a.sleeps.Asleep += uint64(time.Since(begin).Nanoseconds())
+	if a.woken = woken && !a.stop.Stopped(); a.woken {
 		a.sleeps.Woken++
 	}
-	a.learn(slept)
+	return !woken && err == nil
 }
 
 // learn has the worker poll longer after a sleep that was not worth it.

@@ -13,18 +13,23 @@ import (
 	"glassnic/packet"
 )
 
-// noLimit has a sleep that nobody ends last for longer than the test.
-func noLimit(t *testing.T) {
+// limit sets how long a worker sleeps at a time.
+func limit(t *testing.T, d time.Duration) {
 	before := sleepLimit
-	sleepLimit = time.Hour
+	sleepLimit = d
 	t.Cleanup(func() { sleepLimit = before })
 }
+
+// noLimit has a sleep that nobody ends last so long that the test fails: nobody counts as woken.
+func noLimit(t *testing.T) { limit(t, 10*time.Second) }
 
 // waiter is a receive queue with nothing in it but what a test does.
 type waiter struct {
 	event *wake.Event
 	onArm func(w *waiter) bool // nil: arming succeeds
 	armed bool
+
+	disarms int
 }
 
 func newWaiter(t *testing.T) *waiter {
@@ -47,6 +52,7 @@ func (w *waiter) Arm() bool {
 
 func (w *waiter) Disarm() {
 	w.armed = false
+	w.disarms++
 	_ = w.event.Clear()
 }
 
@@ -178,6 +184,33 @@ func TestAdaptLearns(t *testing.T) {
 	}
 }
 
+// A frame of a card that does not interrupt is found when the limit is reached. Queues stay armed until then, since
+// it may cost time to disarm them.
+func TestAdaptNoInterrupt(t *testing.T) {
+	limit(t, time.Millisecond)
+	w := newWaiter(t)
+	arms := 0
+	w.onArm = func(*waiter) bool { arms++; return arms != 4 }
+	var idle Idle
+	var settles int
+	idle.Adapt(stopOf(t), func() bool { settles++; return true }, newWaiter(t), w)
+	for range leastPolls {
+		idle.Poll()
+	}
+	if s := idle.Sleeps(); s.Sleeps != 3 || s.Woken != 0 || s.Asleep < 3*uint64(time.Millisecond) || settles != 4 || arms != 4 || w.disarms != 1 || w.armed {
+		t.Errorf("%+v, counters published %d times, queue armed %d times and disarmed %d times", *s, settles, arms, w.disarms)
+	}
+	// A worker that may not sleep any more, such as one that cannot write, does not.
+	may := true
+	idle.Adapt(stopOf(t), func() bool { may = !may; return !may }, w)
+	for range yieldEvery {
+		idle.Poll()
+	}
+	if s := idle.Sleeps(); s.Sleeps != 1 || w.armed {
+		t.Errorf("%+v", *s)
+	}
+}
+
 // A worker with a queue that cannot wake it does not rely on being woken, and still is by others.
 func TestAdaptBlind(t *testing.T) {
 	noLimit(t)
@@ -197,7 +230,7 @@ func TestAdaptBlind(t *testing.T) {
 		for idle.Sleeps().Sleeps < 3 {
 			idle.Poll()
 		}
-		if s := idle.Sleeps(); s.Woken != 0 || s.Asleep < 3*uint64(blindSleep) {
+		if s := idle.Sleeps(); s.Woken != 0 || s.Asleep < 3*uint64(blindSleep) || s.Asleep >= uint64(sleepLimit) {
 			t.Errorf("%+v", *s)
 		}
 		w.onArm = func(w *waiter) bool { return w.event.Signal() == nil }
@@ -223,8 +256,8 @@ func TestAdaptStop(t *testing.T) {
 			for !s.Stopped() {
 				idle.Poll()
 			}
-			if s := idle.Sleeps(); s.Woken != 0 {
-				t.Errorf("who is stopped counts as woken: %+v", *s)
+			if s := idle.Sleeps(); s.Woken != 0 || s.Asleep >= uint64(sleepLimit) {
+				t.Errorf("who is stopped counts as woken, or sleeps on: %+v", *s)
 			}
 		}
 	}
@@ -250,6 +283,7 @@ func TestAdaptStress(t *testing.T) {
 	defer p.Close()
 	ctx, cancel := context.WithCancel(t.Context())
 	var got atomic.Int64
+	var lost atomic.Bool
 	var sleeps Sleeps
 	var done sync.WaitGroup
 	done.Go(func() {
@@ -275,6 +309,9 @@ func TestAdaptStress(t *testing.T) {
 					idle.Poll()
 				}
 				got.Add(int64(n))
+				if s := idle.Sleeps(); s.Sleeps > s.Woken {
+					lost.Store(true) // or it was stopped, which is the end
+				}
 			}
 			sleeps = *idle.Sleeps()
 		})
@@ -285,6 +322,10 @@ func TestAdaptStress(t *testing.T) {
 		p.Arrive(i*7%4, frame)
 		for got.Load() <= int64(i) {
 			yield()
+		}
+		if lost.Load() {
+			t.Errorf("nobody woke the worker for frame %d", i)
+			break
 		}
 		for spin := range i % 131 * 400 { // sooner or later in the way to sleep
 			_ = spin
