@@ -1,8 +1,18 @@
 package traffic
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"sync"
 	"testing"
+	"time"
+
+	"glassnic/app/forward"
+	"glassnic/nic"
+	"glassnic/sim"
+	model "glassnic/sim/ixgbe"
+	"glassnic/sim/wire"
 )
 
 // TestAdaptiveServed forwards between two processes, with pauses in which the driver sleeps until the card, whose
@@ -45,5 +55,52 @@ func TestAdaptiveServed(t *testing.T) {
 	t.Logf("%+v", *total.Sleeps)
 	if total.Sleeps.Woken < kills {
 		t.Errorf("cards woke it %d times", total.Sleeps.Woken)
+	}
+}
+
+// TestAdaptivePulled pulls a card while the worker sleeps: forwarding ends with an error.
+func TestAdaptivePulled(t *testing.T) {
+	world, err := sim.NewWorld(64 << 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var ports [2]nic.Device
+	var cards [2]*sim.Port
+	for i := range ports {
+		if cards[i], err = world.Add(fmt.Sprintf("sim:pulled%d", i), model.Config{Wire: wire.NewLoop()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var polls sync.WaitGroup
+	polls.Go(func() { world.Run(ctx) })
+	defer func() {
+		cancel()
+		polls.Wait()
+		if err := world.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for i, c := range cards {
+		fn, err := c.Function()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ports[i], err = nic.OpenFunction(t.Context(), fn, nic.Config{Port: uint8(i), Interrupts: true, RxRing: 64, TxRing: 64}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pulled := false
+	total, err := forward.Run(t.Context(), forward.Config{A: ports[0], B: ports[1], Adaptive: true, Interval: time.Millisecond}, func(r forward.Report) {
+		if r.Sleeps.Sleeps > 0 && !pulled { // it sleeps as long as it may, or again
+			pulled = true
+			cards[1].Card.Inject(model.Pulled)
+		}
+	})
+	if !errors.Is(err, nic.ErrGone) || total.Sleeps.Sleeps == 0 {
+		t.Errorf("%v, %+v", err, *total.Sleeps)
+	}
+	if err := nic.CloseAll(ports[:]...); err != nil && !errors.Is(err, nic.ErrGone) {
+		t.Error(err)
 	}
 }
