@@ -54,3 +54,12 @@ func TestForward(t *testing.T) {
 		})
 	}
 }
+
+// TestAdaptive forwards through VFIO with a worker that sleeps until a card interrupts.
+func TestAdaptive(t *testing.T) {
+	t.Parallel()
+	guest{
+		devices: both("e1000e"), iommu: "intremap=on", modules: append(vfio(), "e1000e"),
+		tests: []string{"TestAdaptive"}, env: []string{"MODE=vfio"},
+	}.run(t)
+}

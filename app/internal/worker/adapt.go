@@ -19,9 +19,11 @@ const (
 	blindSleep = 250 * time.Microsecond
 )
 
-// sleepLimit is how long a worker sleeps at a time at most, should a card that has a frame not interrupt.
-// Tests lengthen it.
+// sleepLimit is how long a worker sleeps at a time at most, should a card that has a frame not interrupt, and
+// twice as long each time that none had, up to longLimit. Tests change it.
 var sleepLimit = 100 * time.Millisecond
+
+const longLimit = 1600 * time.Millisecond
 
 // Sleeps is what became of workers' idle time.
 type Sleeps struct {
@@ -96,7 +98,9 @@ func (a *adaptive) pause(polls uint) bool {
 		return true
 	}
 	begin := time.Now()
-	for a.sleep() && !a.blind && !a.stop.Stopped() && a.settle() && a.arm() == len(a.waiters) {
+	limit := sleepLimit
+	for a.sleep(limit) && !a.blind && !a.stop.Stopped() && a.settle() && a.arm() == len(a.waiters) {
+		limit = min(2*limit, max(longLimit, limit))
 	}
 	a.learn(time.Since(begin))
 	a.polls = polls
@@ -121,8 +125,7 @@ func (a *adaptive) disarm(n int) {
 }
 
 // sleep sleeps once, and tells whether that lasted for as long as it may.
-func (a *adaptive) sleep() bool {
-	limit := sleepLimit
+func (a *adaptive) sleep(limit time.Duration) bool {
 	if a.blind {
 		limit = blindSleep
 	}

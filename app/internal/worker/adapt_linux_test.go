@@ -197,7 +197,7 @@ func TestAdaptNoInterrupt(t *testing.T) {
 	for range leastPolls {
 		idle.Poll()
 	}
-	if s := idle.Sleeps(); s.Sleeps != 3 || s.Woken != 0 || s.Asleep < 3*uint64(time.Millisecond) || settles != 4 || arms != 4 || w.disarms != 1 || w.armed {
+	if s := idle.Sleeps(); s.Sleeps != 3 || s.Woken != 0 || s.Asleep < (1+2+4)*uint64(time.Millisecond) || settles != 4 || arms != 4 || w.disarms != 1 || w.armed {
 		t.Errorf("%+v, counters published %d times, queue armed %d times and disarmed %d times", *s, settles, arms, w.disarms)
 	}
 	// A worker that may not sleep any more, such as one that cannot write, does not.

@@ -34,28 +34,7 @@ func TestForward(t *testing.T) {
 	a, b := ends[0], ends[1]
 	begin := time.Now()
 	ways := []*stream{newStream(t, 1, a, b), newStream(t, 2, b, a)}
-	for moved := time.Now(); ; {
-		over := true
-		for _, w := range ways {
-			if w.turn(million / 2) {
-				moved = time.Now()
-			}
-			over = over && w.seen == million/2
-		}
-		if time.Since(moved) > time.Millisecond {
-			time.Sleep(100 * time.Microsecond) // the forwarder needs the processor
-		}
-		if over {
-			break
-		}
-		if time.Since(moved) > patience {
-			for _, d := range []nic.Device{a, b} {
-				s, err := d.Stats()
-				t.Logf("%+v %v", s, err)
-			}
-			t.Fatalf("sent %d and %d, received %d and %d", ways[0].sent, ways[1].sent, ways[0].seen, ways[1].seen)
-		}
-	}
+	flow(t, million/2, ways...)
 	took := time.Since(begin)
 	for _, w := range ways {
 		if n := w.check.Totals(); n.OK != million/2 || n.Frames() != million/2 {
@@ -85,6 +64,33 @@ func TestForward(t *testing.T) {
 	}
 	giveBack()
 	ping(t, [2]card{c[0], c[1]}, [2]card{c[3], c[2]})
+}
+
+// flow moves n frames of each stream in all.
+func flow(t *testing.T, n uint64, ways ...*stream) {
+	t.Helper()
+	for moved := time.Now(); ; {
+		over := true
+		for _, w := range ways {
+			if w.turn(n) {
+				moved = time.Now()
+			}
+			over = over && w.seen == n
+		}
+		if time.Since(moved) > time.Millisecond {
+			time.Sleep(100 * time.Microsecond) // the forwarder needs the processor
+		}
+		if over {
+			return
+		}
+		if time.Since(moved) > patience {
+			for _, w := range ways {
+				s, err := w.from.Stats()
+				t.Errorf("sent %d, received %d of %d; %+v, %v", w.sent, w.seen, n, s, err)
+			}
+			t.FailNow()
+		}
+	}
 }
 
 // sizes are mostly short: what a frame costs here, it costs by the byte.
