@@ -1,0 +1,130 @@
+//go:build guest
+
+package guest
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"testing"
+
+	"glassnic/internal/traffic"
+	"glassnic/nic"
+	"glassnic/packet"
+)
+
+// toeplitz is the hash that cards spread flows by (Microsoft, "RSS hashing functions"; 82576 7.1.1.7.1), with the key
+// that the driver gives them: 0x6d5a over and over.
+func toeplitz(input []byte) (hash uint32) {
+	window := uint64(0x6d5a6d5a6d5a6d5a)
+	for _, b := range input {
+		for bit := 7; bit >= 0; bit-- {
+			if b>>bit&1 != 0 {
+				hash ^= uint32(window >> 32)
+			}
+			window = window<<1 | window>>15&1 // the key repeats after 16 bits
+		}
+	}
+	return hash
+}
+
+// TestRSS sends flows from a card of one queue to one of four and looks which queue each comes in by: the one that the
+// hash says, the same for both directions of a flow, and queue 0 for what is no IP.
+func TestRSS(t *testing.T) {
+	c := cards(t)
+	giveBack := take(t, c...)
+	const queues, flows = 4, 64
+	from := open(t, nic.Config{}, c[0])[0]
+	to := open(t, nic.Config{RxQueues: queues, TxQueues: queues}, c[1])[0]
+	r := &receiver{from: from, to: to, batch: make([]*packet.Buf, 32)}
+	r.first(t)
+	a4, b4 := netip.MustParseAddr("198.18.0.1"), netip.MustParseAddr("198.19.0.1")
+	a6, b6 := netip.MustParseAddr("2001:2::1"), netip.MustParseAddr("2001:2::2")
+	for _, k := range []struct {
+		template string
+		a, b     netip.Addr
+	}{{traffic.UDP4, a4, b4}, {traffic.TCP4, a4, b4}, {traffic.UDP6, a6, b6}} {
+		used := [queues]int{}
+		for i := range uint16(flows) {
+			port := 1024 + 257*i
+			there := r.queue(t, traffic.Spec{Template: k.template, Src: k.a, Dst: k.b, SrcPort: port, DstPort: 80})
+			back := r.queue(t, traffic.Spec{Template: k.template, Src: k.b, Dst: k.a, SrcPort: 80, DstPort: port})
+			tuple := append(k.a.AsSlice(), k.b.AsSlice()...)
+			tuple = binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(tuple, port), 80)
+			if want := int(toeplitz(tuple) % 128 % queues); there != want || back != want {
+				t.Errorf("%s, port %d: queues %d and back %d, want %d", k.template, port, there, back, want)
+			}
+			used[there]++
+		}
+		t.Logf("%s: %v flows in the queues", k.template, used)
+		for q, n := range used {
+			if n == 0 {
+				t.Errorf("%s: %d flows, none of them in queue %d", k.template, flows, q)
+			}
+		}
+	}
+	if q := r.queue(t, traffic.Spec{Template: traffic.Raw}); q != 0 {
+		t.Errorf("a frame without addresses comes in by queue %d", q)
+	}
+	for _, d := range []nic.Device{from, to} {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	giveBack()
+}
+
+// receiver sends frames and sees where they arrive.
+type receiver struct {
+	from, to nic.Device
+	batch    []*packet.Buf
+}
+
+// queue sends one frame and returns the queue that it came in by.
+func (r *receiver) queue(t *testing.T, s traffic.Spec) (queue int) {
+	t.Helper()
+	r.send(t, s)
+	await(t, "a frame of "+s.Template, func() bool {
+		queue = r.poll()
+		return queue >= 0
+	})
+	return queue
+}
+
+// first sends frames until one arrives: cards that have just started lose some.
+func (r *receiver) first(t *testing.T) {
+	t.Helper()
+	await(t, "the first frame", func() bool {
+		r.send(t, traffic.Spec{})
+		return r.poll() >= 0
+	})
+	for r.poll() >= 0 {
+	}
+}
+
+// poll returns the queue in which frames have come, -1 for none.
+func (r *receiver) poll() int {
+	for q := range r.to.Info().RxQueues {
+		if n := r.to.RxQueue(q).Receive(r.batch); n > 0 {
+			packet.Free(r.batch[:n])
+			return q
+		}
+	}
+	return -1
+}
+
+func (r *receiver) send(t *testing.T, s traffic.Spec) {
+	t.Helper()
+	frames, err := traffic.New(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	one := make([]*packet.Buf, 1)
+	if r.from.Info().Pool.Alloc(one) != 1 {
+		t.Fatal("the pool is empty")
+	}
+	one[0].SetOffsetLen(packet.Headroom, frames.Size(0))
+	frames.Render(one[0].Bytes(), 0)
+	if r.from.TxQueue(0).Send(one) != 1 {
+		t.Fatal("the ring is full")
+	}
+}
