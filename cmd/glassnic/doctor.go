@@ -14,10 +14,24 @@ func newDoctor() *cobra.Command {
 		sys    doctor.System
 	)
 	c := &cobra.Command{
-		Use: "doctor", Short: "Say what this machine lacks for fast cards, and the command that mends it", Args: wants,
-		RunE: func(c *cobra.Command, _ []string) error {
+		Use: "doctor [ADDR...]", Short: "Say what this machine lacks for fast cards, and the command that mends it", Args: cobra.ArbitraryArgs,
+		ValidArgsFunction: completePorts,
+		Long: `Say what this machine lacks for fast cards, and what mends it: commands for a shell of root's, in which
+$$ is the process that lacks something. It only reads.
+
+With addresses of PCI cards it also says what keeps this user from opening these. Run it as the user who is
+to open them.`,
+		RunE: func(c *cobra.Command, addrs []string) error {
 			out := c.OutOrStdout()
-			for _, k := range sys.Examine() {
+			checks := sys.Examine()
+			for _, a := range addrs {
+				more, err := sys.Card(a)
+				if err != nil {
+					return err
+				}
+				checks = append(checks, more...)
+			}
+			for _, k := range checks {
 				if asJSON {
 					if err := printJSON(out, k); err != nil {
 						return err

@@ -22,7 +22,10 @@ type Check struct {
 	State string `json:"state"`
 	Found string `json:"found"`
 	For   string `json:"for"`  // who needs it
-	Cure  string `json:"cure"` // shell commands or a setting; "" where it is ok
+	Cure  string `json:"cure"` // what mends it; "" where it is ok
+	// Run is the part of Cure that a shell of root's can run at once, in which $$ is the process that lacks
+	// something; "" where there is none.
+	Run string `json:"run"`
 }
 
 // System is a machine to examine.
@@ -37,9 +40,20 @@ func (s System) Examine() []Check {
 	var all []Check
 	all = append(all, s.hugePages()...)
 	all = append(all, s.pagemap(), s.memlock(), s.iommu(), s.identity(), s.vfio(), s.numa(), s.isolation(), s.governor(), s.tun())
+	return tidy(all)
+}
+
+// tidy has cures begin with what can be run, and leaves them out where nothing lacks.
+func tidy(all []Check) []Check {
 	for i := range all {
-		if all[i].State == OK {
-			all[i].Cure = ""
+		c := &all[i]
+		switch {
+		case c.State == OK:
+			c.Cure, c.Run = "", ""
+		case c.Run != "" && c.Cure != "":
+			c.Cure = c.Run + "; " + c.Cure
+		case c.Run != "":
+			c.Cure = c.Run
 		}
 	}
 	return all

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -38,7 +39,7 @@ func (s System) identity() Check {
 		return c
 	}
 	c.State, c.Found = Missing, fmt.Sprintf("the addresses of network cards in %d groups are translated", translated)
-	c.Cure += fmt.Sprintf(", or for a card that is unbound: echo identity > %s", one)
+	c.Cure += fmt.Sprintf("; for a card that is unbound: echo identity > %s; with VFIO it is as it should be", one)
 	return c
 }
 
@@ -53,12 +54,19 @@ func (s System) network(group string) bool {
 }
 
 func (s System) vfio() Check {
-	c := Check{Name: "VFIO module", For: "PCI cards behind an IOMMU: optional", Cure: "modprobe vfio-pci"}
-	if s.exists("/sys/bus/pci/drivers/vfio-pci") {
+	c := Check{Name: "VFIO module", For: "PCI cards behind an IOMMU: optional"}
+	const container = "/dev/vfio/vfio"
+	switch err := access(s.path(container)); {
+	case !s.exists("/sys/bus/pci/drivers/vfio-pci"):
+		c.State, c.Found, c.Run = Missing, "vfio-pci is not loaded", "modprobe vfio-pci"
+	case errors.Is(err, os.ErrPermission):
+		c.State, c.Found, c.Run = Missing, "this user may not open "+container, "chmod 0666 "+container
+	case err != nil:
+		c.State, c.Found, c.Run = Missing, err.Error(), "modprobe vfio"
+		c.Cure = "in a container, start it with the device file " + container
+	default:
 		c.State, c.Found = OK, "vfio-pci is loaded"
-		return c
 	}
-	c.State, c.Found = Missing, "vfio-pci is not loaded"
 	return c
 }
 

@@ -44,9 +44,9 @@ func (s System) pool(name, dir, need string, more int) Check {
 		}
 	case free == 0:
 		c.State, c.Found = Missing, fmt.Sprintf("%d, none free", total)
-		c.Cure = fmt.Sprintf("echo %d > %s/nr_hugepages", total+more, dir)
+		c.Run = fmt.Sprintf("echo %d > %s/nr_hugepages", total+more, dir)
 		if more == 1 {
-			c.Cure += "; where memory is too scattered, boot with hugepagesz=1G hugepages=1"
+			c.Cure = "where memory is too scattered, boot with hugepagesz=1G hugepages=1"
 		}
 	default:
 		c.State, c.Found = OK, fmt.Sprintf("%d, %d free", total, free)
@@ -88,7 +88,8 @@ func (s System) pagemap() Check {
 // memlock looks at RLIMIT_MEMLOCK (getrlimit(2)).
 func (s System) memlock() Check {
 	const enough = 1 << 30
-	c := Check{Name: "locked memory", For: "memory that VFIO pins", Cure: "ulimit -l unlimited (as root; for a service LimitMEMLOCK=infinity)"}
+	c := Check{Name: "locked memory", For: "memory that VFIO pins", Run: "prlimit --pid $$ --memlock=unlimited"}
+	c.Cure = fmt.Sprintf("that is for one shell; for good: echo '%s - memlock unlimited' > /etc/security/limits.d/glassnic.conf and a new login; in a service LimitMEMLOCK=infinity", userName())
 	t, ok := s.field("/proc/self/limits", "Max locked memory")
 	soft, _, _ := strings.Cut(t, " ")
 	n, err := strconv.ParseUint(soft, 10, 64)
@@ -111,7 +112,7 @@ func (s System) memlock() Check {
 // numa looks whether the kernel moves memory between nodes by itself
 // (Documentation/admin-guide/sysctl/kernel.rst, numa_balancing).
 func (s System) numa() Check {
-	c := Check{Name: "NUMA", For: "cards, workers and memory on one node", Cure: "sysctl -w kernel.numa_balancing=0"}
+	c := Check{Name: "NUMA", For: "cards, workers and memory on one node", Run: "sysctl -w kernel.numa_balancing=0"}
 	nodes := len(s.glob("/sys/devices/system/node/node[0-9]*"))
 	on, _ := s.number("/proc/sys/kernel/numa_balancing")
 	switch {

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package doctor
+
+import "errors"
+
+func access(string) error { return errors.ErrUnsupported }
