@@ -63,16 +63,27 @@ type card struct {
 	mapped               error
 }
 
+// place is where the device takes the next buffer of a queue: in an available ring, or a packed one.
+type place struct {
+	seen uint16
+	at   int
+	turn bool // the wrap counter is 0
+}
+
 // vq is a queue of the device.
 type vq struct {
 	number, max, size int
 	desc, driver, dev uint64
 	enabled           bool
-	seen, used        uint16
-	awake             bool
-	bells             int
-	held              map[uint16]bool // heads that the device has
-	back              [][2]uint32     // used, but not told yet
+	place
+	used     uint16
+	awake    bool
+	bells    int
+	usedAt   int // of a packed ring
+	usedTurn bool
+	length   map[uint32]int  // descriptors of a buffer
+	held     map[uint16]bool // heads that the device has
+	back     [][2]uint32     // used, but not told yet
 }
 
 func newCard() *card {
@@ -244,7 +255,7 @@ func (c *card) write(off, v uint32, bits int) {
 	case 28:
 		c.trace = append(c.trace, fmt.Sprintf("enable %d", c.sel))
 		q.enabled = !c.deaf
-		q.held = map[uint16]bool{}
+		q.held, q.length = map[uint16]bool{}, map[uint32]int{}
 	case 32, 36, 40, 44, 48, 52:
 		p := []*uint64{&q.desc, &q.driver, &q.dev}[(off-32)/8]
 		shift := 8 * (off % 8)

@@ -17,9 +17,9 @@ var commandLimit = time.Second
 
 // control is the control queue (5.1.6.5), by which the driver gives commands, one at a time.
 type control struct {
-	split
-	memory dma.Memory // of the command under way
-	dead   bool       // a command was not answered, and the device still has its memory
+	ring
+	block dma.Memory // of the command under way
+	dead  bool       // a command was not answered, and the device still has its memory
 }
 
 const (
@@ -40,13 +40,12 @@ func (d *Device) newControl() error {
 		return err
 	}
 	c := &control{}
-	if err := d.initSplit(&c.split, n); err != nil {
+	if err := d.initRing(&c.ring, queue, n); err != nil {
 		return err
 	}
-	if c.memory, err = d.alloc(4096, 4096); err != nil {
+	if c.block, err = d.alloc(4096, 4096); err != nil {
 		return err
 	}
-	c.number = uint16(queue)
 	d.control = c
 	return nil
 }
@@ -71,46 +70,51 @@ func (d *Device) command(ctx context.Context, step string, f chip.Features, clas
 		return d.fail(step, "%d bytes are too long a command: at most %d", len(data), commandMax-2)
 	}
 	c := d.control
-	mem := c.memory.Bytes
+	mem := c.block.Bytes
 	mem[0], mem[1] = class, cmd
 	copy(mem[2:], data)
 	mem[answerAt] = 0xff
-	at := c.memory.IOVA
-	c.chain([commandParts]part{{at, 2, 0}, {at + 2, len(data), 0}, {at + answerAt, 1, chip.DescWrite}})
-	done := func() bool {
-		c.look()
-		return c.ready > 0 || c.lie.Load() != nil
-	}
-	if !d.wait(ctx, commandLimit, done) || c.ready == 0 {
+	at := c.block.IOVA
+	c.ask([]part{{at, 2, 0}, {at + 2, len(data), 0}, {at + answerAt, 1, chip.DescWrite}})
+	if !d.wait(ctx, commandLimit, c.answered) {
 		c.dead = true
 		return d.late(ctx, step, fmt.Sprintf("no answer to command %d of class %d after %v (5.1.6.5)", cmd, class, commandLimit))
 	}
-	c.ready--
-	c.seen++
 	if got := mem[answerAt]; got != chip.CtrlOK {
 		return d.fail(step, "the device refuses (answer %d to command %d of class %d, 5.1.6.5)", got, cmd, class)
 	}
 	return nil
 }
 
-// part is one descriptor of a command.
-type part struct {
-	addr  uint64
-	n     int
-	flags uint16
+// ask gives the device the parts of a command, in the first descriptors of the ring: it has no others.
+func (c *control) ask(parts []part) {
+	if c.isPacked {
+		c.givePacked(0, parts)
+		c.post(len(parts))
+		return
+	}
+	for i, p := range parts {
+		c.setSplit(uint16(i), p, i < len(parts)-1, uint16(i+1))
+	}
+	*c.head(int(c.posted) & (c.size - 1)) = 0
+	c.post(1)
 }
 
-// chain gives the device a buffer of several parts, in the first descriptors of the ring: it has no others.
-func (s *split) chain(parts [commandParts]part) {
-	for i, p := range parts {
-		rest := uint64(p.n) | uint64(p.flags)<<chip.SplitFlagsShift
-		if i < len(parts)-1 {
-			rest |= uint64(chip.DescNext)<<chip.SplitFlagsShift | uint64(i+1)<<chip.SplitNextShift
+// answered tells whether the device is done with the command, and takes it back.
+func (c *control) answered() bool {
+	if c.isPacked {
+		if !c.came(c.back, c.lap) {
+			return false
 		}
-		*s.desc(uint64(i)) = desc{p.addr, rest}
+		c.comeBack(commandParts)
+		return true
 	}
-	*s.head(int(s.posted) & (s.size - 1)) = 0
-	s.post(1)
+	if c.look(); c.ready == 0 {
+		return false
+	}
+	c.ready--
+	c.seen++
+	return true
 }
 
 // initControl tells the device how many pairs of queues to use, and what to receive.

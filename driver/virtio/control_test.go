@@ -13,12 +13,13 @@ import (
 // controlled returns a modern and a legacy card with control queues, the latter also without ANY_LAYOUT.
 func controlled() map[string]*card {
 	const offered = fCtrl | fCtrlRx | fCtrlMAC
-	m, e, l, o := newCard(), newCard(), legacyCard(), legacyCard()
+	m, e, l, o, p := newCard(), newCard(), legacyCard(), legacyCard(), packedCard()
+	p.offered |= offered
 	m.offered |= offered
 	e.offered |= offered | fEventIdx
 	l.offered |= offered
 	o.offered = o.offered&^fAnyLayout | offered
-	return map[string]*card{"modern": m, "event index": e, "legacy": l, "legacy, no layout": o}
+	return map[string]*card{"modern": m, "event index": e, "legacy": l, "legacy, no layout": o, "packed": p}
 }
 
 // Settings go to the device as commands.

@@ -34,19 +34,13 @@ func (c *card) hdr() int {
 
 // next takes the next buffer of a queue (2.7.13), as pieces.
 func (c *card) next(q *vq) (head uint16, pieces []piece, ok bool) {
+	if c.has(fPacked) {
+		return c.nextPacked(q)
+	}
 	idx := le.Uint16(c.at("available ring", q.driver+2, 2, false))
 	if idx == q.seen {
 		q.awake = false
-		if c.has(fEventIdx) {
-			ev := c.at("used ring", q.dev+4+8*uint64(q.size), 2, true)
-			if c.silent {
-				le.PutUint16(ev, q.seen-1)
-			} else {
-				le.PutUint16(ev, q.seen)
-			}
-		} else if c.silent {
-			le.PutUint16(c.at("used ring", q.dev, 2, true), 1)
-		}
+		c.wish(q)
 		return 0, nil, false
 	}
 	if n := idx - q.seen; int(n) > q.size {
@@ -79,6 +73,23 @@ func (c *card) next(q *vq) (head uint16, pieces []piece, ok bool) {
 	}
 }
 
+// wish says what notifications the device wants (2.7.10, 2.8.14).
+func (c *card) wish(q *vq) {
+	if c.has(fPacked) {
+		c.wishPacked(q)
+		return
+	}
+	flags, event := uint16(0), q.seen
+	if c.silent {
+		flags, event = 1, q.seen-1
+	}
+	if c.has(fEventIdx) {
+		le.PutUint16(c.at("used ring", q.dev+4+8*uint64(q.size), 2, true), event)
+	} else {
+		le.PutUint16(c.at("used ring", q.dev, 2, true), flags)
+	}
+}
+
 // done gives a buffer back (2.7.8).
 func (c *card) done(q *vq, id, n uint32) {
 	delete(q.held, uint16(id))
@@ -93,6 +104,10 @@ func (c *card) done(q *vq, id, n uint32) {
 }
 
 func (c *card) tell(q *vq, id, n uint32) {
+	if c.has(fPacked) {
+		c.tellPacked(q, id, n)
+		return
+	}
 	e := c.at("used ring", q.dev+4+8*uint64(int(q.used)%q.size), 8, true)
 	le.PutUint32(e, id)
 	le.PutUint32(e[4:], n)
@@ -207,17 +222,17 @@ func (c *card) receive(q *vq, f []byte) bool {
 		room  int
 	}
 	var list []buffer
+	was := q.place
 	room := 0
 	need := len(f) + c.hdr()
 	for room < need || len(list) < min(c.buffers, len(f)/16) && c.has(fMrg) {
 		if len(list) > 0 && !c.has(fMrg) {
-			q.seen--
 			c.fault("a frame of %d bytes for a buffer of %d", len(f), room)
 			return true
 		}
 		head, pieces, ok := c.next(q)
 		if !ok {
-			q.seen -= uint16(len(list))
+			q.place = was
 			for _, b := range list {
 				delete(q.held, b.head)
 			}

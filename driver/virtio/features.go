@@ -22,7 +22,7 @@ func (d *Device) settle(offered chip.Features) (chip.Features, error) {
 	if legacy {
 		want |= chip.AnyLayout
 	} else {
-		want |= chip.Version1 | chip.AccessPlatform | chip.OrderPlatform | chip.NetSpeedDuplex
+		want |= chip.Version1 | chip.AccessPlatform | chip.OrderPlatform | chip.NetSpeedDuplex | chip.RingPacked
 	}
 	if d.maxFrame() > d.room() {
 		if !offered.Has(chip.NetMrgRxbuf) {

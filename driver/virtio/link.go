@@ -81,15 +81,15 @@ func (d *Device) Trouble() error {
 }
 
 // rings are the rings of all queues.
-func (d *Device) rings() (all []*split) {
+func (d *Device) rings() (all []*ring) {
 	for _, q := range d.rx {
-		all = append(all, &q.split)
+		all = append(all, &q.ring)
 	}
 	for _, q := range d.tx {
-		all = append(all, &q.split)
+		all = append(all, &q.ring)
 	}
 	if d.control != nil {
-		all = append(all, &d.control.split)
+		all = append(all, &d.control.ring)
 	}
 	return all
 }

@@ -11,10 +11,14 @@ import (
 
 // variants are ways in which a device may work.
 var variants = map[string]func(c *card){
-	"plain":       func(*card) {},
-	"event index": func(c *card) { c.offered |= fEventIdx },
-	"late":        func(c *card) { c.late = true },
-	"silent":      func(c *card) { c.silent = true },
+	"plain":               func(*card) {},
+	"event index":         func(c *card) { c.offered |= fEventIdx },
+	"late":                func(c *card) { c.late = true },
+	"silent":              func(c *card) { c.silent = true },
+	"packed":              func(c *card) { c.offered |= fPacked },
+	"packed, event index": func(c *card) { c.offered |= fPacked | fEventIdx },
+	"packed, late":        func(c *card) { c.offered |= fPacked; c.late = true },
+	"packed, silent":      func(c *card) { c.offered |= fPacked; c.silent = true },
 }
 
 func forVariants(t *testing.T, f func(t *testing.T, c *card)) {
@@ -97,7 +101,10 @@ func TestDoorbells(t *testing.T) {
 		offered uint64
 		silent  bool
 		want    int
-	}{"each time": {0, false, 100}, "event index": {fEventIdx, false, 100}, "silent": {0, true, 1}, "silent, event index": {fEventIdx, true, 1}} {
+	}{
+		"each time": {0, false, 100}, "event index": {fEventIdx, false, 100}, "silent": {0, true, 1}, "silent, event index": {fEventIdx, true, 1},
+		"packed": {fPacked, false, 100}, "packed, event index": {fPacked | fEventIdx, false, 100}, "packed, silent": {fPacked, true, 1},
+	} {
 		t.Run(name, func(t *testing.T) {
 			card := newCard()
 			card.offered |= c.offered
@@ -231,10 +238,13 @@ func TestUnfit(t *testing.T) {
 
 // Frames in several buffers come in as one.
 func TestMerged(t *testing.T) {
-	for _, buffers := range []int{1, 2, 3, 10} {
+	for _, buffers := range []int{1, 2, 3, 10, 11, 12} {
 		c := newCard()
 		c.offered |= fMrg
-		c.buffers = buffers
+		if c.buffers = buffers; buffers > 10 {
+			c.offered |= fPacked
+			c.buffers -= 10
+		}
 		r := open(t, c, nic.Config{MTU: 9000, RxRing: 64, TxRing: 64, Buffers: 1024})
 		var want, got [][]byte
 		for i := range 400 {
@@ -344,5 +354,38 @@ func TestSharedCache(t *testing.T) {
 	cache.Flush()
 	if err := strange.Close(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A device that wants to hear of frames only after they were posted, as where the driver saw an old wish, hears of
+// them from an idle queue, and once.
+func TestRemind(t *testing.T) {
+	for name, offered := range map[string]uint64{"plain": 0, "event index": fEventIdx, "packed": fPacked, "packed, event index": fPacked | fEventIdx} {
+		t.Run(name, func(t *testing.T) {
+			c := newCard()
+			c.offered |= offered
+			r := open(t, c, small)
+			c.silent = true
+			r.send(0, frame(60, 1), 2048)
+			r.step() // the device asks for silence
+			q := c.vqs[1]
+			bells := q.bells
+			r.send(0, frame(60, 2), 2048)
+			if q.bells != bells {
+				t.Fatal("it rings all the same")
+			}
+			c.silent = false
+			c.wish(q)
+			for range 3 {
+				r.dev.TxQueue(0).Send(nil)
+			}
+			if q.bells != bells+1 {
+				t.Errorf("%d doorbells", q.bells-bells)
+			}
+			r.step()
+			if len(c.out) != 2 {
+				t.Errorf("%d sent", len(c.out))
+			}
+		})
 	}
 }

@@ -9,7 +9,7 @@ import (
 	"glassnic/packet"
 )
 
-// desc is a descriptor of a split ring: its address, and as one word length, flags and next.
+// desc is a descriptor: its address, and as one word length, flags and next or, in a packed ring, length, ID and flags.
 type desc struct{ addr, rest uint64 }
 
 // splitView is a split ring as memory. The caller of its methods guarantees that what it asks for lies within the
@@ -41,6 +41,39 @@ func (v splitView) availEvent(n int) *uint32 { return (*uint32)(unsafe.Add(v.use
 
 // elems returns the used ring from entry i on.
 func (v splitView) elems(i int) elems { return elems{unsafe.Add(v.used, 4+8*i)} }
+
+// packedView is a packed ring as memory, like splitView.
+type packedView struct {
+	descs, driver, device unsafe.Pointer
+	fence                 uint32 // what barrier stores to
+}
+
+// viewPacked returns the ring whose parts lie in m at these offsets, which with its size are within m.
+func viewPacked(m dma.Memory, driver, device int) packedView {
+	p := unsafe.Pointer(unsafe.SliceData(m.Bytes))
+	return packedView{descs: p, driver: unsafe.Add(p, driver), device: unsafe.Add(p, device)}
+}
+
+// driverEvent and deviceEvent are the event suppression structures.
+func (v *packedView) driverEvent() *uint32 { return (*uint32)(v.driver) }
+func (v *packedView) deviceEvent() *uint32 { return (*uint32)(v.device) }
+
+// at returns descriptor i.
+func (v *packedView) at(i int) *desc { return (*desc)(unsafe.Add(v.descs, i*chip.DescSize)) }
+
+// from returns the descriptors from number i on.
+func (v *packedView) from(i int) descs { return descs{unsafe.Add(v.descs, i*chip.DescSize)} }
+
+// descs are descriptors in a row.
+type descs struct{ first unsafe.Pointer }
+
+func (d descs) at(i int) *desc { return (*desc)(unsafe.Add(d.first, i*chip.DescSize)) }
+func (d descs) atStep(s step) *desc {
+	return (*desc)(unsafe.Add(d.first, s*step(chip.DescSize/refSize)))
+}
+
+// done reads the second word of a descriptor of a packed ring, in which the device says that it is done.
+func (d *desc) done() uint64 { return atomic.LoadUint64(&d.rest) }
 
 // elems are entries of a used ring in a row: ID in the lower half, length in the upper one.
 type elems struct{ first unsafe.Pointer }

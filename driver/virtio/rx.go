@@ -16,7 +16,7 @@ import (
 // The queue works in stretches of up to 64 entries. When a stretch begins, its fresh buffers are taken from the
 // pool; when it ends, the device is told. So a packet costs neither by itself.
 type rxQueue struct {
-	split
+	ring
 	bufs  refs        // of the descriptors, or of pairs of them
 	next  int         // the entry that the device uses next
 	left  int         // entries of the stretch from next on
@@ -31,11 +31,12 @@ type rxQueue struct {
 
 	stretch int // the longest stretch
 	cache   *packet.Cache
-	starved bool // it waits because the pool was empty
-	fits    int  // bytes of a frame that fit a buffer
-	slow    bool // frames go one by one, through take
-	merges  bool // VIRTIO_NET_F_MRG_RXBUF
-	twin    uint64
+	starved bool   // it waits because the pool was empty
+	fits    int    // bytes of a frame that fit a buffer
+	slow    bool   // frames go one by one, through take
+	merges  bool   // VIRTIO_NET_F_MRG_RXBUF
+	twin    uint64 // 1 where headers have to lie apart: descriptors come in pairs
+	again   uint64 // of a packed ring: the second word of a descriptor that is given, without its ID
 	frame   partial
 
 	packets, bytes             tally
@@ -59,10 +60,9 @@ func (d *Device) newRx(i int) error {
 		short: uint64(hdr) + 1, room: uint64(min(d.pool.Room(), d.maxFrame())), fits: d.pool.Room(), max: d.maxFrame(),
 		shift: uint64(packet.Headroom - hdr), merges: d.features.Has(chip.NetMrgRxbuf), slow: d.features.Has(chip.NetMrgRxbuf),
 	}
-	if err := d.initSplit(&q.split, n); err != nil {
+	if err := d.initRing(&q.ring, chip.RxQueue(i), n); err != nil {
 		return err
 	}
-	q.number = uint16(chip.RxQueue(i))
 	var header dma.Memory
 	if d.apart() {
 		q.slow, q.twin = true, 1
@@ -74,19 +74,17 @@ func (d *Device) newRx(i int) error {
 	if !q.fill(header.IOVA) {
 		return fmt.Errorf("the pool of %d buffers does not fill %d rings of %d descriptors: make it larger", d.pool.Len(), d.cfg.RxQueues, n)
 	}
-	q.posted = uint16(q.slots())
-	q.show()
 	return nil
 }
 
 // Receive implements nic.RxQueue.
 func (q *rxQueue) Receive(batch []*packet.Buf) int {
-	if q.ready < len(batch) {
-		q.look()
-	}
 	n := q.run(batch)
 	if n < len(batch) || q.left == 0 {
 		n = q.rest(batch, n)
+	}
+	if n == 0 {
+		q.remind()
 	}
 	q.packets.add(uint64(n))
 	return n
@@ -94,9 +92,19 @@ func (q *rxQueue) Receive(batch []*packet.Buf) int {
 
 // run receives frames of one buffer each, up to the end of the stretch.
 func (q *rxQueue) run(batch []*packet.Buf) int {
-	if q.slow {
+	switch {
+	case q.slow:
 		return 0
+	case q.isPacked:
+		return q.runPacked(batch)
+	case q.ready < len(batch):
+		q.look()
 	}
+	return q.runSplit(batch)
+}
+
+// runSplit is run for a split ring.
+func (q *rxQueue) runSplit(batch []*packet.Buf) int {
 	span, room, short, shift, size := q.span, q.room, q.short, q.shift, uint64(q.size)
 	v, used, fresh, out := q.splitView, q.elems(q.next), q.stock().from(q.count-q.left), refsOf(batch)
 	total := uint64(0)
@@ -160,6 +168,10 @@ func (q *rxQueue) rest(batch []*packet.Buf, got int) int {
 func (q *rxQueue) turn() {
 	if q.next == q.size {
 		q.next = 0
+		q.lap ^= bothBits
+	}
+	if q.isPacked {
+		q.turnPacked()
 	}
 	if q.count > 0 {
 		q.post(q.count)

@@ -20,10 +20,7 @@ type partial struct {
 // apart, or one that makes no sense. It returns the frame once that is complete, and whether there was such an
 // entry.
 func (q *rxQueue) single() (frame *packet.Buf, more bool) {
-	if q.ready == 0 {
-		q.look()
-	}
-	if q.ready == 0 {
+	if !q.waiting() {
 		return nil, false
 	}
 	if q.left == 0 {
@@ -100,8 +97,7 @@ func (q *rxQueue) pieces(b *packet.Buf, n int) int {
 // take swaps the buffer of the next entry for a fresh one and gives that to the device. It returns the buffer, and
 // how many bytes the device says that it wrote, from the header on. It reports false where there is no such buffer.
 func (q *rxQueue) take() (b *packet.Buf, n int, ok bool) {
-	e := q.elems(q.next).at(0)
-	id := e & 0xffffffff
+	id, n := q.entry()
 	slot := id >> q.twin
 	if slot >= q.slots() || id&q.twin != 0 {
 		q.dropped.Add(1)
@@ -111,13 +107,44 @@ func (q *rxQueue) take() (b *packet.Buf, n int, ok bool) {
 	r, fresh := q.bufs.at(slot), q.fresh[q.count-q.left].Buf()
 	b = r.Buf()
 	r.Set(fresh)
-	q.desc(id | q.twin).addr = q.place(fresh)
-	*q.head((q.next + int(q.slots())) & (q.size - 1)) = uint16(id)
+	if q.isPacked {
+		d := q.packedView.at(q.next)
+		d.addr = q.place(fresh)
+		store64(&d.rest, q.again|id<<chip.PackedIDShift)
+	} else {
+		q.desc(id | q.twin).addr = q.place(fresh)
+		*q.head((q.next + int(q.slots())) & (q.size - 1)) = uint16(id)
+		q.ready--
+		q.seen++
+	}
 	q.next++
 	q.left--
-	q.ready--
-	q.seen++
-	return b, int(min(e>>32, 1<<20)), true
+	return b, n, true
+}
+
+// waiting tells whether the device has used the next entry.
+func (q *rxQueue) waiting() bool {
+	if q.isPacked {
+		if q.next == q.size {
+			return q.came(0, q.lap^bothBits)
+		}
+		return q.came(q.next, q.lap)
+	}
+	if q.ready == 0 {
+		q.look()
+	}
+	return q.ready > 0
+}
+
+// entry is the next one that the device has used: ID and length.
+func (q *rxQueue) entry() (id uint64, n int) {
+	const most = 1 << 20 // more is a lie in any case
+	if q.isPacked {
+		w := q.packedView.at(q.next).done()
+		return w >> chip.PackedIDShift & 0xffff, int(min(w&0xffffffff, most))
+	}
+	e := q.elems(q.next).at(0)
+	return e & 0xffffffff, int(min(e>>32, most))
 }
 
 // slots is how many buffers the ring holds: one for each descriptor, or for each pair.
@@ -143,15 +170,22 @@ func (q *rxQueue) fill(header uint64) bool {
 		}
 		for _, b := range fresh {
 			q.bufs.at(i).Set(b)
-			if id := i << q.twin; q.twin == 0 {
+			if id := i << q.twin; q.isPacked {
+				q.givePacked(uint16(i), []part{{q.place(b), q.fits + int(hdr), chip.DescWrite}})
+			} else if q.twin == 0 {
 				*q.desc(id) = desc{q.place(b), uint64(q.fits) + hdr | write}
 			} else {
 				*q.desc(id) = desc{header, hdr | write | uint64(chip.DescNext)<<chip.SplitFlagsShift | (id+1)<<chip.SplitNextShift}
 				*q.desc(id + 1) = desc{q.place(b), uint64(q.fits) | write}
 			}
-			*q.head(int(i)) = uint16(i << q.twin)
+			if !q.isPacked {
+				*q.head(int(i)) = uint16(i << q.twin)
+			}
 			i++
 		}
+	}
+	if q.posted = uint16(q.slots()); !q.isPacked {
+		q.show()
 	}
 	q.cache.Flush() // to other queues that are filled now
 	return true

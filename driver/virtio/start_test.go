@@ -74,7 +74,10 @@ func TestFeatures(t *testing.T) {
 		refused string // "" where it works
 	}{
 		{"all", all, 1500, false, ""},
-		{"everything there is", fAll &^ fPacked, 1500, false, ""},
+		{"everything there is", fAll, 1500, false, ""},
+		{"everything there is, long frames", fAll, 9000, false, ""},
+		{"packed", all | fPacked, 1500, false, ""},
+		{"packed, no event index", all&^fEventIdx | fPacked, 1500, false, ""},
 		{"nothing but version 1", fVersion1, 1500, false, ""},
 		{"nothing", 0, 1500, false, "VIRTIO_F_VERSION_1"},
 		{"no version 1", all &^ fVersion1, 1500, false, "VIRTIO_F_VERSION_1"},

@@ -14,7 +14,7 @@ import (
 // rings have the same number, the available ring never changes, and buffers come back in rows. Else the queue is
 // tangled: descriptors are kept track of one by one (tx_slow.go).
 type txQueue struct {
-	split
+	ring
 	bufs  refs        // of the descriptors
 	next  int         // first free descriptor
 	left  int         // descriptors of the stretch from next on
@@ -22,7 +22,7 @@ type txQueue struct {
 	top   uint64      // bytes of the longest frame, less those of the shortest
 	extra uint64      // bytes of the header
 
-	fresh   int // entries of the available ring that the device was not told of yet
+	fresh   int // buffers that the device was not told of yet; descriptors of a packed ring
 	used    int // descriptors that the device has
 	clean   int // first descriptor that the device may still have
 	stretch int // the longest stretch
@@ -68,13 +68,10 @@ func (d *Device) newTx(i int) error {
 		domain: d.fn.DMA().Domain(), top: uint64(d.maxFrame() - minTx), extra: uint64(d.header()), apart: d.apart(),
 		header: header.IOVA, most: min(maxSegments, n-1),
 	}
-	if err := d.initSplit(&q.split, n); err != nil {
+	if err := d.initRing(&q.ring, chip.TxQueue(i), n); err != nil {
 		return err
 	}
-	q.number = uint16(chip.TxQueue(i))
-	for i := range n {
-		*q.head(i) = uint16(i)
-	}
+	q.level()
 	if q.apart {
 		q.entangle()
 	}
@@ -98,15 +95,27 @@ func (q *txQueue) Send(batch []*packet.Buf) int {
 		n = q.rest(batch, n)
 	}
 	if q.fresh > 0 {
-		q.packets.add(uint64(q.fresh))
+		if q.tangle == nil {
+			q.give = q.next
+		}
 		q.post(q.fresh)
 		q.fresh = 0
+	} else {
+		q.remind()
 	}
 	return n
 }
 
 // run sends frames of one buffer each, up to the end of the stretch.
 func (q *txQueue) run(batch []*packet.Buf) int {
+	if q.isPacked {
+		return q.runPacked(batch)
+	}
+	return q.runSplit(batch)
+}
+
+// runSplit is run for a split ring.
+func (q *txQueue) runSplit(batch []*packet.Buf) int {
 	plain, top, extra := q.plain, q.top, q.extra
 	v, in, bufs := q.splitView, refsOf(batch), q.bufs.from(q.next)
 	total := uint64(0)
@@ -127,12 +136,17 @@ func (q *txQueue) run(batch []*packet.Buf) int {
 		total += size
 		i += steps(1)
 	}
-	n := i.index()
+	return q.went(i.index(), total)
+}
+
+// went counts n frames that took one descriptor each.
+func (q *txQueue) went(n int, bytes uint64) int {
 	q.next += n
 	q.left -= n
 	q.used += n
 	q.fresh += n
-	q.bytes.add(total)
+	q.packets.add(uint64(n))
+	q.bytes.add(bytes)
 	return n
 }
 
@@ -162,6 +176,7 @@ func (q *txQueue) turn() {
 	if q.left == 0 && q.tangle == nil {
 		if q.next == q.size {
 			q.next = 0
+			q.offer ^= bothBits
 		}
 		q.left = min(q.stretch, q.size-q.next, q.size-q.used)
 	}
@@ -169,18 +184,17 @@ func (q *txQueue) turn() {
 
 // reclaim gives the buffers back that the device has used.
 func (q *txQueue) reclaim() {
-	q.look()
-	for q.ready > 0 {
+	if !q.isPacked {
+		q.look()
+	}
+	for q.waiting() {
 		if q.tangle != nil {
 			if !q.untangle() {
 				return
 			}
 			continue
 		}
-		// The entry that comes next has the number of the first descriptor that the device has.
-		n, used := 0, q.elems(q.clean)
-		for end := min(q.ready, q.size-q.clean); n < end && used.at(n)&0xffffffff == uint64(q.clean+n); n++ {
-		}
+		n := q.row()
 		if n == 0 {
 			q.entangle()
 			continue
@@ -189,6 +203,7 @@ func (q *txQueue) reclaim() {
 		q.used -= n
 		q.ready -= n
 		q.seen += uint16(n)
+		q.comeBack(n)
 		if q.clean += n; q.clean == q.size {
 			q.clean = 0
 		}
@@ -196,6 +211,32 @@ func (q *txQueue) reclaim() {
 	if q.tangle != nil {
 		q.straighten()
 	}
+}
+
+// waiting tells whether the device has used a buffer.
+func (q *txQueue) waiting() bool {
+	if q.isPacked {
+		return q.used > 0 && q.came(q.back, q.lap)
+	}
+	return q.ready > 0
+}
+
+// row is how many buffers were used in the order in which they were sent, up to the end of the ring: the entry that
+// comes next has the number of the first descriptor that the device has.
+func (q *txQueue) row() (n int) {
+	if q.isPacked {
+		v, lap := q.packedView.from(q.clean), q.lap
+		for end := min(q.used, q.size-q.clean); n < end; n++ {
+			if x := v.at(n).done() ^ lap; x&bothBits != 0 || x>>chip.PackedIDShift&0xffff != uint64(q.clean+n) {
+				break
+			}
+		}
+		return n
+	}
+	used := q.elems(q.clean)
+	for end := min(q.ready, q.size-q.clean); n < end && used.at(n)&0xffffffff == uint64(q.clean+n); n++ {
+	}
+	return n
 }
 
 // giveBack gives buffers back to their pools, each by itself: segments of a frame have descriptors of their own.

@@ -24,7 +24,11 @@ func (q *txQueue) entangle() {
 	for i := range t.ids {
 		t.ids[i] = uint16(i)
 	}
-	q.next &= q.size - 1
+	if q.next == q.size {
+		q.next = 0
+		q.offer ^= bothBits
+	}
+	q.give = q.next
 	for i := range q.size {
 		if i < q.used {
 			t.chains[(q.clean+i)&(q.size-1)] = 1
@@ -40,23 +44,33 @@ func (q *txQueue) straighten() {
 	if q.used != 0 || q.apart || q.tangle.plain < q.size {
 		return
 	}
-	for i := range q.size {
-		*q.head(i) = uint16(i)
+	q.level()
+	if q.next = int(q.posted) & (q.size - 1); q.isPacked {
+		q.next = q.give
 	}
-	q.next = int(q.posted) & (q.size - 1)
 	q.clean = q.next
 	q.tangle = nil
+}
+
+// level has each entry of the available ring name the descriptor of its own number.
+func (q *txQueue) level() {
+	for i := range q.size {
+		if !q.isPacked {
+			*q.head(i) = uint16(i)
+		}
+	}
 }
 
 // untangle takes one entry of the used ring. It reports false where that makes no sense.
 func (q *txQueue) untangle() bool {
 	t, mask := q.tangle, q.size-1
-	id := q.elems(int(q.seen)&mask).at(0) & 0xffffffff
+	id := q.entry()
 	if id >= uint64(q.size) || t.chains[id] == 0 {
 		q.stop("it used buffer %d, which it does not have", id)
 		return false
 	}
-	for n := t.chains[id]; n > 0; n-- {
+	n := int(t.chains[id])
+	for range n {
 		if r := q.bufs.at(id); r.Buf() != nil { // a header has no buffer
 			b := [1]*packet.Buf{r.Buf()}
 			r.Set(nil)
@@ -68,9 +82,21 @@ func (q *txQueue) untangle() bool {
 		q.used--
 		id = uint64(t.links[id])
 	}
-	q.seen++
-	q.ready--
+	if q.isPacked {
+		q.comeBack(n)
+	} else {
+		q.seen++
+		q.ready--
+	}
 	return true
+}
+
+// entry is the number of the buffer that was used next.
+func (q *txQueue) entry() uint64 {
+	if q.isPacked {
+		return q.packedView.at(q.back).done() >> chip.PackedIDShift & 0xffff
+	}
+	return q.elems(int(q.seen)&(q.size-1)).at(0) & 0xffffffff
 }
 
 // special sends a frame that run does not take: one in several buffers, or of another pool than those in the ring,
@@ -105,7 +131,6 @@ func (q *txQueue) special(b *packet.Buf) bool {
 	if need > q.size-q.used {
 		return false
 	}
-	q.bytes.add(uint64(total))
 	if q.tangle == nil && need == 1 {
 		q.stranger(b)
 		return true
@@ -113,6 +138,8 @@ func (q *txQueue) special(b *packet.Buf) bool {
 	if q.tangle == nil {
 		q.entangle()
 	}
+	q.packets.add(1)
+	q.bytes.add(uint64(total))
 	q.chain(b, inside, need)
 	return true
 }
@@ -120,12 +147,16 @@ func (q *txQueue) special(b *packet.Buf) bool {
 // stranger sends a frame that only its pool keeps from run.
 func (q *txQueue) stranger(b *packet.Buf) {
 	clearHeader(b.Front())
-	*q.desc(uint64(q.next)) = desc{b.IOVA() + b.Span().Offset() - q.extra, uint64(b.Len()) + q.extra}
+	addr, n := b.IOVA()+b.Span().Offset()-q.extra, uint64(b.Len())
+	if q.isPacked {
+		d := q.packedView.at(q.next)
+		d.addr = addr
+		store64(&d.rest, n+q.extra|uint64(q.next)<<chip.PackedIDShift|q.offer)
+	} else {
+		*q.desc(uint64(q.next)) = desc{addr, n + q.extra}
+	}
 	q.hold(uint64(q.next), b)
-	q.next++
-	q.left--
-	q.used++
-	q.fresh++
+	q.went(1, n)
 }
 
 // hold keeps a buffer with its descriptor.
@@ -138,41 +169,47 @@ func (q *txQueue) hold(id uint64, b *packet.Buf) {
 
 // chain sends a frame as a chain of descriptors, the first perhaps of the header.
 func (q *txQueue) chain(b *packet.Buf, inside bool, need int) {
-	const next = uint64(chip.DescNext) << chip.SplitFlagsShift
 	t, mask := q.tangle, q.size-1
+	var parts [maxSegments + 1]part
 	first := t.ids[q.next&mask]
 	if t.plain++; need > 1 {
 		t.plain = 0
 	}
 	t.chains[first] = uint16(need)
-	for s, i := b, 0; i < need; i++ {
+	s := b
+	for i := range need {
 		id := t.ids[(q.next+i)&mask]
-		d := q.desc(uint64(id))
-		switch {
-		case i == 0 && !inside:
-			*d = desc{q.header, q.extra}
-			q.bufs.at(uint64(id)).Set(nil)
-		case i == 0:
-			clearHeader(s.Front())
-			*d = desc{s.IOVA() + s.Span().Offset() - q.extra, uint64(s.Len()) + q.extra}
-		default:
-			*d = desc{s.IOVA() + s.Span().Offset(), uint64(s.Len())}
-		}
-		if i > 0 || inside {
-			q.hold(uint64(id), s)
-			s = s.Next()
-		}
 		if i < need-1 {
 			t.links[id] = t.ids[(q.next+i+1)&mask]
-			d.rest |= next | uint64(t.links[id])<<chip.SplitNextShift
 		}
+		if i == 0 && !inside {
+			parts[i] = part{q.header, int(q.extra), 0}
+			q.bufs.at(uint64(id)).Set(nil)
+			continue
+		}
+		parts[i] = part{s.IOVA() + s.Span().Offset(), s.Len(), 0}
+		if i == 0 {
+			clearHeader(s.Front())
+			parts[i].addr -= q.extra
+			parts[i].n += int(q.extra)
+		}
+		q.hold(uint64(id), s)
+		s = s.Next()
+	}
+	if q.isPacked {
+		q.givePacked(first, parts[:need])
+		q.fresh += need
+	} else {
+		for i, p := range parts[:need] {
+			q.setSplit(t.ids[(q.next+i)&mask], p, i < need-1, t.ids[(q.next+i+1)&mask])
+		}
+		if h := q.head(int(q.posted+uint16(q.fresh)) & mask); *h != first {
+			*h = first
+		}
+		q.fresh++
 	}
 	q.next = (q.next + need) & mask
 	q.used += need
-	if h := q.head(int(q.posted+uint16(q.fresh)) & mask); *h != first {
-		*h = first
-	}
-	q.fresh++
 }
 
 // each calls f for each buffer that the device has.

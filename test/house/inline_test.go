@@ -20,15 +20,17 @@ var hot = map[string][]string{
 	},
 	"bus/mmio":      {"Region.Size", "Region.SeesReads", "Region.Doorbell"},
 	"driver/ixgbe":  {"(*desc).done", "window.desc", "window.buf", "window.from", "window.descStep", "window.bufStep", "steps", "step.index", "refs.atStep", "refs.at", "refs.from", "(*rxQueue).limit", "(*txQueue).free"},
-	"driver/virtio": {"splitView.desc", "splitView.head", "splitView.elems", "elems.atStep", "refs.at", "refs.atStep", "refs.from", "clearHeader", "(*tally).add", "(*split).show"},
+	"driver/virtio": {"splitView.desc", "splitView.head", "splitView.elems", "elems.atStep", "refs.at", "refs.atStep", "refs.from", "clearHeader", "(*tally).add", "(*desc).done", "descs.atStep", "store64", "(*txQueue).went"},
 }
 
 // loops are the functions that handle each packet: all that they call must be inlined into them.
 var loops = []struct{ path, function string }{
 	{"driver/ixgbe/rx.go", "rxQueue.run"},
 	{"driver/ixgbe/tx.go", "txQueue.run"},
-	{"driver/virtio/rx.go", "rxQueue.run"},
-	{"driver/virtio/tx.go", "txQueue.run"},
+	{"driver/virtio/rx.go", "rxQueue.runSplit"},
+	{"driver/virtio/tx.go", "txQueue.runSplit"},
+	{"driver/virtio/packed_rx.go", "rxQueue.runPacked"},
+	{"driver/virtio/packed_tx.go", "txQueue.runPacked"},
 }
 
 // plain are calls that make no call: built-in functions, conversions, and what the compiler knows as

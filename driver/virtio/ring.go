@@ -1,0 +1,122 @@
+package virtio
+
+import (
+	"fmt"
+	"math/bits"
+	"sync/atomic"
+
+	"glassnic/bus/dma"
+	"glassnic/bus/mmio"
+	chip "glassnic/chip/virtio"
+)
+
+// ring is a virtqueue of either format, in memory that the driver and the device share.
+type ring struct {
+	size     int  // descriptors, a power of two
+	event    bool // VIRTIO_F_EVENT_IDX
+	isPacked bool // VIRTIO_F_RING_PACKED
+	split
+	packed
+	number uint16
+	last   int // what was posted last, where the bell was not rung for it; else 0
+	bell   mmio.Doorbell16
+	memory dma.Memory
+	parts  [2]int                 // where in it the driver's and the device's areas lie
+	lie    atomic.Pointer[string] // what the device did that makes no sense: then the queue stands still
+}
+
+// part is what one descriptor describes: an IOVA, bytes, and flags.
+type part struct {
+	addr  uint64
+	n     int
+	flags uint16
+}
+
+func roundUp(n, to int) int { return (n + to - 1) / to * to }
+
+// initRing gets memory for queue number queue of the device, with n descriptors. Interrupts are off.
+func (d *Device) initRing(r *ring, queue, n int) (err error) {
+	layout := splitLayout
+	if r.isPacked = d.features.Has(chip.RingPacked); r.isPacked {
+		layout = packedLayout
+	}
+	driver, device, size := layout(n, d.way.legacy())
+	if r.memory, err = d.alloc(size, chip.LegacyAlign); err != nil {
+		return err
+	}
+	r.size, r.event, r.number, r.parts = n, d.features.Has(chip.EventIdx), uint16(queue), [2]int{driver, device}
+	if r.isPacked {
+		r.beginPacked()
+	} else {
+		r.beginSplit()
+	}
+	return nil
+}
+
+// areas says where the queue lies.
+func (r *ring) areas() areas {
+	at := r.memory.IOVA
+	return areas{r.size, at, at + uint64(r.parts[0]), at + uint64(r.parts[1])}
+}
+
+// ringSize is the size of a queue of the device in descriptors: at most what was asked for, and a power of two
+// (2.7).
+func (d *Device) ringSize(queue, want int) (int, error) {
+	most := d.way.queueSize(queue)
+	n := 0
+	if most > 0 {
+		n = 1 << (bits.Len(uint(min(want, most))) - 1)
+	}
+	switch {
+	case d.way.legacy() && most&(most-1) == 0:
+		n = most // cannot be changed (4.1.5.1.3)
+	case d.way.legacy():
+		n = 0
+	}
+	if most > chip.RingMax || n < ringMin {
+		return 0, fmt.Errorf("queue %d has %d descriptors: want a power of two from %d to %d (2.7)", queue, most, ringMin, chip.RingMax)
+	}
+	return n, nil
+}
+
+// stop is for a device that makes no sense: nothing more is taken from the queue.
+func (r *ring) stop(format string, args ...any) {
+	r.ready = 0
+	if r.lie.Load() == nil {
+		lie := fmt.Sprintf(format, args...)
+		r.lie.Store(&lie)
+	}
+}
+
+// post tells the device of n more buffers, or of n more descriptors of a packed ring, and rings where it wants
+// that. A full barrier stands between the two (2.7.13.4.1, 2.8.21.3.1).
+func (r *ring) post(n int) {
+	if !r.isPacked {
+		r.posted += uint16(n)
+		r.show()
+	} else {
+		r.barrier()
+	}
+	if r.last = n; r.wanted() {
+		r.last = 0
+		r.bell.Ring(r.number)
+	}
+}
+
+// wanted tells whether the device wants to hear of what was posted last.
+func (r *ring) wanted() bool {
+	if r.isPacked {
+		return r.wantedPacked(r.last)
+	}
+	return r.wantedSplit(r.last)
+}
+
+// remind rings for what was posted last and not rung for, where the device turns out to want that. It is for queues
+// that are idle: emulators without barriers, as QEMU's of a single processor, let the look at what the device wants
+// go before the store that it has to see, and both sides would wait for each other.
+func (r *ring) remind() {
+	if r.last > 0 && r.wanted() {
+		r.last = 0
+		r.bell.Ring(r.number)
+	}
+}
