@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -139,5 +140,24 @@ func TestWhoDrops(t *testing.T) {
 		if r != c.reach || c.with.wanted([]reach{reachNone, r}) != c.wanted {
 			t.Errorf("%s %+v: %v, wanted %v", c.addr, c.with, r, !c.wanted)
 		}
+	}
+	// What a card can reach is said, and nothing is dropped for it.
+	c := newFwd()
+	var stderr bytes.Buffer
+	c.SetErr(&stderr)
+	before, err := os.ReadFile("/proc/thread-self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	none := privileges{}
+	if err := none.drop(c, sys, []string{card, "sim:loop"}); err != nil {
+		t.Fatal(err)
+	}
+	if said := stderr.String(); strings.Count(said, "can reach all memory") != 1 || !strings.Contains(said, "dev bind "+card+" --driver vfio-pci") {
+		t.Errorf("%q", said)
+	}
+	filters := func(status []byte) string { return regexp.MustCompile(`(?m)^Seccomp.*`).FindString(string(status)) }
+	if after, err := os.ReadFile("/proc/thread-self/status"); err != nil || filters(after) != filters(before) {
+		t.Errorf("%s, then %s, %v", filters(before), filters(after), err)
 	}
 }
