@@ -49,7 +49,10 @@ type card struct {
 	silent               bool // asks for no notifications
 	buffers              int  // that a frame is divided among at least, with merging
 	lie                  func(q *vq, id, n uint32) (uint32, uint32)
-	late                 bool     // uses buffers in reverse order
+	late                 bool // uses buffers in reverse order
+	set                  *interrupts
+	isr                  uint32
+	poor                 bool     // has no vectors
 	active               int      // pairs of queues in use
 	commands             []string // class, number and data
 	answer               byte
@@ -79,6 +82,7 @@ type vq struct {
 	used     uint16
 	awake    bool
 	bells    int
+	vector   uint16
 	usedAt   int // of a packed ring
 	usedTurn bool
 	length   map[uint32]int  // descriptors of a buffer
@@ -117,7 +121,7 @@ func newCard() *card {
 func (c *card) setPairs(n int) {
 	c.vqs = nil
 	for i := range 2*n + 1 {
-		c.vqs = append(c.vqs, &vq{number: i, max: 256})
+		c.vqs = append(c.vqs, &vq{number: i, max: 256, vector: 0xffff})
 	}
 	c.own[8] = byte(n)
 }
@@ -138,7 +142,7 @@ func (c *card) fault(format string, args ...any) {
 func (c *card) reset() {
 	c.accepted, c.selects, c.sel, c.active = 0, [2]uint32{}, 0, 1
 	for i, q := range c.vqs {
-		c.vqs[i] = &vq{number: i, max: q.max, size: q.max, bells: q.bells}
+		c.vqs[i] = &vq{number: i, max: q.max, size: q.max, bells: q.bells, vector: 0xffff}
 	}
 }
 
@@ -184,7 +188,7 @@ func (c *card) register(off uint32) (v uint64, bits int) {
 	case 24:
 		return uint64(q.size), 16
 	case 26:
-		return 0xffff, 16
+		return uint64(q.vector), 16
 	case 28:
 		return one(q.enabled), 16
 	case 30:
@@ -207,6 +211,10 @@ func (c *card) read(off uint32, bits int) uint32 {
 			c.fault("register %#x read with %d bits", off, bits)
 		}
 		return uint32(v)
+	case off == 0x1000 && bits == 8:
+		v := c.isr
+		c.isr = 0
+		return v
 	case off >= 0x2000 && off < 0x2000+64:
 		b := append(c.own[off-0x2000:len(c.own):len(c.own)], 0, 0, 0, 0)
 		if off >= 0x2000+24 {
@@ -252,6 +260,9 @@ func (c *card) write(off, v uint32, bits int) {
 	case 24:
 		q.size = int(v)
 	case 26:
+		if q.vector = uint16(v); c.poor {
+			q.vector = 0xffff
+		}
 	case 28:
 		c.trace = append(c.trace, fmt.Sprintf("enable %d", c.sel))
 		q.enabled = !c.deaf
@@ -317,15 +328,20 @@ func (c *card) Write32(off, v uint32)        { c.write(off, v, 32) }
 
 // Function
 
-func (c *card) Address() string            { return "test:card" }
-func (c *card) ID() bus.ID                 { return bus.ID{Vendor: 0x1af4, Device: c.device} }
-func (*card) NUMANode() int                { return -1 }
-func (c *card) Config() bus.ConfigSpace    { return space{c} }
-func (*card) Reset() error                 { return nil }
-func (c *card) Close() error               { c.closed++; return nil }
-func (*card) Interrupts() (irq.Set, error) { return nil, nil }
-func (c *card) Trouble() error             { return c.trouble }
-func (c *card) Isolated() bool             { return c.isolated }
+func (c *card) Address() string         { return "test:card" }
+func (c *card) ID() bus.ID              { return bus.ID{Vendor: 0x1af4, Device: c.device} }
+func (*card) NUMANode() int             { return -1 }
+func (c *card) Config() bus.ConfigSpace { return space{c} }
+func (*card) Reset() error              { return nil }
+func (c *card) Close() error            { c.closed++; return nil }
+func (c *card) Interrupts() (irq.Set, error) {
+	if c.set == nil {
+		return nil, nil
+	}
+	return c.set, c.set.err
+}
+func (c *card) Trouble() error { return c.trouble }
+func (c *card) Isolated() bool { return c.isolated }
 
 func (c *card) BAR(n int) (mmio.Region, error) {
 	if n == 0 && c.device == 0x1000 && c.mapped == nil {

@@ -40,6 +40,9 @@ func (d *Device) Close() error {
 		return nil
 	}
 	d.shut = true
+	if d.irqs != nil {
+		first = errors.Join(first, d.irqs.Disable())
+	}
 	if d.stopped != nil {
 		return errors.Join(first, d.fn.Close())
 	}

@@ -75,7 +75,7 @@ func (d *Device) command(ctx context.Context, step string, f chip.Features, clas
 	copy(mem[2:], data)
 	mem[answerAt] = 0xff
 	at := c.block.IOVA
-	c.ask([]part{{at, 2, 0}, {at + 2, len(data), 0}, {at + answerAt, 1, chip.DescWrite}})
+	c.submit([]part{{at, 2, 0}, {at + 2, len(data), 0}, {at + answerAt, 1, chip.DescWrite}})
 	if !d.wait(ctx, commandLimit, c.answered) {
 		c.dead = true
 		return d.late(ctx, step, fmt.Sprintf("no answer to command %d of class %d after %v (5.1.6.5)", cmd, class, commandLimit))
@@ -86,8 +86,8 @@ func (d *Device) command(ctx context.Context, step string, f chip.Features, clas
 	return nil
 }
 
-// ask gives the device the parts of a command, in the first descriptors of the ring: it has no others.
-func (c *control) ask(parts []part) {
+// submit gives the device the parts of a command, in the first descriptors of the ring: it has no others.
+func (c *control) submit(parts []part) {
 	if c.isPacked {
 		c.givePacked(0, parts)
 		c.post(len(parts))

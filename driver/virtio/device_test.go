@@ -101,6 +101,7 @@ func (c *card) done(q *vq, id, n uint32) {
 		return
 	}
 	c.tell(q, id, n)
+	c.interrupt(q)
 }
 
 func (c *card) tell(q *vq, id, n uint32) {
@@ -132,6 +133,7 @@ func (c *card) step() (moved int) {
 	for _, q := range c.vqs {
 		for i := len(q.back) - 1; i >= 0; i-- {
 			c.tell(q, q.back[i][0], q.back[i][1])
+			c.interrupt(q)
 		}
 		q.back = nil
 	}

@@ -28,6 +28,7 @@ func (d *Device) start(ctx context.Context) error {
 		{"features", d.negotiate},
 		{"configuration", d.readConfig},
 		{"memory", d.allocate},
+		{"interrupts", d.initInterrupts},
 		{"queues", d.enable},
 		{"driver ok", d.run},
 		{"control queue", d.initControl},

@@ -76,7 +76,10 @@ func (l *legacy) enable(queue int, a areas) error {
 	}
 	l.r.Write16(chip.LegacyQueueSelect, uint16(queue))
 	if l.vectors() {
-		l.r.Write16(chip.LegacyQueueVector, chip.NoVector)
+		l.r.Write16(chip.LegacyQueueVector, a.vector)
+		if got := l.r.Read16(chip.LegacyQueueVector); a.vector != chip.NoVector && got != a.vector {
+			return errVector
+		}
 	}
 	l.r.Write32(chip.LegacyQueueAddress, uint32(page))
 	if l.r.Read32(chip.LegacyQueueAddress) != uint32(page) {
@@ -100,6 +103,7 @@ func (l *legacy) own() window {
 }
 
 func (l *legacy) config(off uint32, bits int) uint32 { return l.own().read(off, bits) }
+func (l *legacy) isr() uint8                         { return l.r.Read8(chip.LegacyISR) }
 func (*legacy) generation() uint8                    { return 0 }
 
 func (l *legacy) setConfig(off uint32, v uint8) {

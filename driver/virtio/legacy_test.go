@@ -63,6 +63,11 @@ func (p ports) read(off uint32, bits int) uint32 {
 		v, want = uint32(c.sel), 16
 	case 18:
 		v, want = uint32(c.status), 8
+	case 19:
+		v, want = c.isr, 8
+		c.isr = 0
+	case 22:
+		v, want = uint32(q.vector), 16
 	}
 	if bits != want {
 		c.fault("port %#x read with %d bits", off, bits)
@@ -103,8 +108,8 @@ func (p ports) write(off, v uint32, bits int) {
 		c.setStatus(uint8(v))
 		want = 8
 	case 22:
-		if v != 0xffff {
-			c.fault("vector %#x", v)
+		if c.vqs[c.sel].vector = uint16(v); c.poor {
+			c.vqs[c.sel].vector = 0xffff
 		}
 	default:
 		c.fault("write to port %#x", off)

@@ -13,9 +13,12 @@ import (
 // modern is the interface of devices since version 1.0: structures in memory space, which capabilities tell the
 // places of (4.1.4).
 type modern struct {
-	common, notify, device window
-	multiplier             uint32
+	common, notify, device, interrupt window
+	multiplier                        uint32
 }
+
+// errVector is of a device that has no resources for a vector (4.1.5.1.2).
+var errVector = errors.New("the device does not take its interrupt vector (queue_msix_vector, 4.1.5.1.2): open the port without interrupts")
 
 var errNoModern = errors.New("no modern registers")
 
@@ -55,6 +58,8 @@ func findModern(fn bus.Function) (*modern, error) {
 			m.common = w
 		case chip.CapNotify:
 			m.notify, m.multiplier = w, s.multiplier
+		case chip.CapISR:
+			m.interrupt = w
 		case chip.CapDevice:
 			m.device = w
 		}
@@ -146,7 +151,10 @@ func (m *modern) enable(queue int, a areas) error {
 	if got := m.read16(chip.QueueSize); int(got) != a.size {
 		return fmt.Errorf("the device makes a size of %d into %d (queue_size, 4.1.4.3)", a.size, got)
 	}
-	m.write16(chip.QueueMSIXVector, chip.NoVector)
+	m.write16(chip.QueueMSIXVector, a.vector)
+	if got := m.read16(chip.QueueMSIXVector); a.vector != chip.NoVector && got != a.vector {
+		return errVector
+	}
 	m.write64(chip.QueueDesc, a.descs)
 	m.write64(chip.QueueDriver, a.driver)
 	m.write64(chip.QueueDevice, a.device)
@@ -169,5 +177,6 @@ func (m *modern) doorbell(queue int) (mmio.Doorbell16, error) {
 
 func (m *modern) config(off uint32, bits int) uint32   { return m.device.read(off, bits) }
 func (m *modern) generation() uint8                    { return m.read8(chip.ConfigGeneration) }
+func (m *modern) isr() uint8                           { return uint8(m.interrupt.read(0, 8)) }
 func (*modern) setConfig(uint32, uint8)                {}
 func (m *modern) registers() ([]chip.Register, window) { return chip.CommonRegisters, m.common }

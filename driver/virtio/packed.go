@@ -36,7 +36,7 @@ func packedLayout(n int, _ bool) (driver, device, size int) {
 func (r *ring) beginPacked() {
 	r.packedView = viewPacked(r.memory, r.parts[0], r.parts[1])
 	r.offer, r.lap = availBit, bothBits
-	atomic.StoreUint32(r.driverEvent(), chip.EventDisable)
+	r.ask(false)
 }
 
 // came tells whether the descriptor at i has come back, in a lap with these flags. What the device wrote before is
@@ -102,4 +102,13 @@ func (r *ring) givePacked(id uint16, parts []part) {
 	}
 	r.wrap()
 	store64(&first.rest, word)
+}
+
+// askPacked is ask (2.8.14).
+func (r *ring) askPacked(on bool) {
+	v := chip.EventDisable
+	if on {
+		v = chip.EventEnable
+	}
+	atomic.StoreUint32(r.driverEvent(), v)
 }

@@ -18,7 +18,8 @@ type ring struct {
 	split
 	packed
 	number uint16
-	last   int // what was posted last, where the bell was not rung for it; else 0
+	vector uint16 // of MSI-X
+	last   int    // what was posted last, where the bell was not rung for it; else 0
 	bell   mmio.Doorbell16
 	memory dma.Memory
 	parts  [2]int                 // where in it the driver's and the device's areas lie
@@ -44,6 +45,7 @@ func (d *Device) initRing(r *ring, queue, n int) (err error) {
 	if r.memory, err = d.alloc(size, chip.LegacyAlign); err != nil {
 		return err
 	}
+	r.vector = chip.NoVector
 	r.size, r.event, r.number, r.parts = n, d.features.Has(chip.EventIdx), uint16(queue), [2]int{driver, device}
 	if r.isPacked {
 		r.beginPacked()
@@ -56,7 +58,7 @@ func (d *Device) initRing(r *ring, queue, n int) (err error) {
 // areas says where the queue lies.
 func (r *ring) areas() areas {
 	at := r.memory.IOVA
-	return areas{r.size, at, at + uint64(r.parts[0]), at + uint64(r.parts[1])}
+	return areas{r.size, r.vector, at, at + uint64(r.parts[0]), at + uint64(r.parts[1])}
 }
 
 // ringSize is the size of a queue of the device in descriptors: at most what was asked for, and a power of two
@@ -118,5 +120,14 @@ func (r *ring) remind() {
 	if r.last > 0 && r.wanted() {
 		r.last = 0
 		r.bell.Ring(r.number)
+	}
+}
+
+// ask has the device interrupt when it uses the next buffer, or not, with a full barrier behind it.
+func (r *ring) ask(on bool) {
+	if r.isPacked {
+		r.askPacked(on)
+	} else {
+		r.askSplit(on)
 	}
 }

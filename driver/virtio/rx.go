@@ -38,6 +38,7 @@ type rxQueue struct {
 	twin    uint64 // 1 where headers have to lie apart: descriptors come in pairs
 	again   uint64 // of a packed ring: the second word of a descriptor that is given, without its ID
 	frame   partial
+	wake    *wake // nil where the queue cannot wake anybody
 
 	packets, bytes             tally
 	dropped, noBuffer, tooLong atomic.Uint64

@@ -13,6 +13,7 @@ type split struct {
 	splitView
 	posted uint16 // entries of the available ring that the device was told of
 	seen   uint16 // entries of the used ring that were taken
+	quiet  uint32 // flags of the available ring: whether the device may interrupt
 	ready  int    // those from seen on that are known to be there
 }
 
@@ -32,9 +33,7 @@ func splitLayout(n int, legacy bool) (avail, used, size int) {
 // beginSplit begins with an empty ring.
 func (r *ring) beginSplit() {
 	r.splitView = viewSplit(r.memory, r.parts[0], r.parts[1])
-	if r.event {
-		*r.usedEvent(r.size) = 1<<16 - 1
-	}
+	r.ask(false)
 	r.show()
 }
 
@@ -57,14 +56,8 @@ func (r *ring) setSplit(id uint16, p part, more bool, next uint16) {
 	*r.desc(uint64(id)) = desc{p.addr, rest}
 }
 
-// show writes the index of the available ring, with a full barrier behind it. Interrupts stay off.
-func (r *ring) show() {
-	v := uint32(r.posted) << 16
-	if !r.event {
-		v |= uint32(chip.AvailNoInterrupt)
-	}
-	atomic.StoreUint32(r.availWord(), v)
-}
+// show writes the index of the available ring, with a full barrier behind it.
+func (r *ring) show() { atomic.StoreUint32(r.availWord(), uint32(r.posted)<<16|r.quiet) }
 
 // wantedSplit tells whether the device wants to hear of the last n entries of the available ring (2.7.10).
 func (r *ring) wantedSplit(n int) bool {
@@ -72,4 +65,21 @@ func (r *ring) wantedSplit(n int) bool {
 		return r.posted-uint16(atomic.LoadUint32(r.availEvent(r.size)))-1 < uint16(n)
 	}
 	return uint16(atomic.LoadUint32(r.usedWord()))&chip.UsedNoNotify == 0
+}
+
+// askSplit is ask. With VIRTIO_F_EVENT_IDX the ring says after which entry: where none is wanted, after one that is as
+// far off as can be (2.7.7.1).
+func (r *ring) askSplit(on bool) {
+	if r.event {
+		at := r.seen
+		if !on {
+			at--
+		}
+		atomic.StoreUint32(r.usedEvent(r.size), uint32(at))
+		return
+	}
+	if r.quiet = uint32(chip.AvailNoInterrupt); on {
+		r.quiet = 0
+	}
+	r.show()
 }

@@ -29,6 +29,8 @@ type transport interface {
 	generation() uint8
 	// setConfig writes a byte of it, on legacy devices.
 	setConfig(off uint32, v uint8)
+	// isr reads the ISR status and clears it (4.1.4.5).
+	isr() uint8
 	// registers are those that a dump shows.
 	registers() ([]chip.Register, window)
 }
@@ -53,8 +55,9 @@ func (w window) read(off uint32, bits int) uint32 {
 	return w.r.Read32(off)
 }
 
-// areas is where a queue lies for the device: its size in descriptors, and IOVAs.
+// areas is where a queue lies for the device: its size in descriptors, and IOVAs; and its vector.
 type areas struct {
 	size                  int
+	vector                uint16
 	descs, driver, device uint64
 }

@@ -15,6 +15,7 @@ import (
 
 	"glassnic/bus"
 	"glassnic/bus/dma"
+	"glassnic/bus/irq"
 	chip "glassnic/chip/virtio"
 	"glassnic/nic"
 	"glassnic/packet"
@@ -44,6 +45,7 @@ type Device struct {
 	memory   []dma.Memory
 	rx       []*rxQueue
 	tx       []*txQueue
+	irqs     irq.Set  // that are on; nil where there are none
 	control  *control // nil where the device has none
 	pairs    int      // of queues that the device has
 
