@@ -21,12 +21,16 @@ func (d *Device) awaitLink(ctx context.Context) error {
 	if d.cfg.LinkWait < 0 {
 		return nil
 	}
-	up := d.wait(ctx, d.cfg.LinkWait, func() bool { return d.link().Up })
+	up := d.wait(ctx, d.cfg.LinkWait, func() bool { return d.restarted() && d.link().Up })
 	if !up && (ctx.Err() != nil || d.gone()) {
 		return d.late(ctx, "wait for link", "")
 	}
 	return nil
 }
+
+// restarted tells whether the card has taken initLink's restart, which clears itself (8.2.3.22.19): until then
+// LINKS may still show the link that was up before.
+func (d *Device) restarted() bool { return d.regs.Read32(chip.AUTOC)&chip.AutocRestartAN == 0 }
 
 // Link implements nic.Device.
 func (d *Device) Link() (nic.Link, error) {

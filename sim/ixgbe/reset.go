@@ -138,9 +138,9 @@ func (c *Card) autoc() {
 	if v&chip.AutocRestartAN == 0 {
 		return
 	}
-	c.put(chip.AUTOC, v&^chip.AutocRestartAN)
 	c.hs.link, c.hs.pending = c.now()+linkTime, true
 	c.watchWire()
+	c.put(chip.AUTOC, v&^chip.AutocRestartAN) // last: whoever sees it cleared sees the link down
 }
 
 // mdio answers MSCA as a bus without a PHY does (8.2.3.22.11).
