@@ -15,7 +15,7 @@ func (s System) hugePages() []Check {
 		name, dir, need string
 		more            int
 	}{
-		{"2 MiB huge pages", "hugepages-2048kB", "DMA memory of PCI cards", 512},
+		{"2 MiB huge pages", "hugepages-2048kB", "DMA memory of PCI cards", s.affordable()},
 		{"1 GiB huge pages", "hugepages-1048576kB", "DMA memory of PCI cards with --huge-page 1G: optional", 1},
 	} {
 		nodes := s.glob("/sys/devices/system/node/node[0-9]*/hugepages/" + size.dir)
@@ -28,6 +28,18 @@ func (s System) hugePages() []Check {
 		}
 	}
 	return all
+}
+
+// affordable is how many huge pages of 2 MiB to advise: 1 GiB, but no more than a quarter of the memory that is
+// available, for a machine that has none left stands still. The least is what two ports need.
+func (s System) affordable() int {
+	const want, least = 512, 32
+	t, _ := s.field("/proc/meminfo", "MemAvailable:")
+	kib, err := strconv.Atoi(strings.TrimSuffix(t, " kB"))
+	if err != nil {
+		return want
+	}
+	return max(least, min(want, kib/4/2048))
 }
 
 // pool looks at one pool of huge pages.

@@ -23,6 +23,7 @@ type guest struct {
 	iommu   string   // arguments of intel-iommu; "" for none
 	newer   bool     // a QEMU that has igb and vfio-user
 	modules []string // kernel modules, each perhaps with parameters behind it
+	later   []string // modules that are not loaded but found by modprobe
 	tests   []string // functions of package guest, run one after the other
 	env     []string // of the tests
 	memory  int      // MiB; 0: 1024
@@ -145,12 +146,15 @@ func (g guest) initrd(file string, base []byte, k *kernel, limit time.Duration) 
 			return err
 		}
 	}
+	if err := a.modprobe(k, g.later); err != nil {
+		return err
+	}
 	a.end()
 	return os.WriteFile(file, append(base[:len(base):len(base)], a.Bytes()...), 0o644)
 }
 
 // tools are programs of this machine that guests have as well.
-var tools = []string{"ip", "ping", "iperf3"}
+var tools = []string{"ip", "ping", "iperf3", "sh", "chmod", "modprobe", "prlimit"}
 
 // files is the archive that all guests share: the first process, the program, its tests, and tools.
 var files = sync.OnceValues(func() ([]byte, error) {
@@ -181,7 +185,7 @@ var files = sync.OnceValues(func() ([]byte, error) {
 			return nil, fmt.Errorf("%w: run test/run, which installs it", err)
 		}
 		if file, err = filepath.EvalSymlinks(file); err == nil {
-			err = a.program(file)
+			err = a.dynamic("bin/"+name, file)
 		}
 		if err != nil {
 			return nil, err

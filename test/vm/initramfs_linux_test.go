@@ -66,11 +66,7 @@ func (a *archive) copy(name, from string) error {
 // libraries are the folders of this machine's shared libraries.
 var libraries = []string{"/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu", "/lib64"}
 
-// program adds a program of this machine to /bin, with the libraries that it needs.
-func (a *archive) program(file string) error {
-	return a.dynamic("bin/"+filepath.Base(file), file)
-}
-
+// dynamic adds a program of this machine, with the libraries that it needs.
 func (a *archive) dynamic(name, file string) error {
 	if a.have[name] {
 		return nil
@@ -106,6 +102,45 @@ func (a *archive) dynamic(name, file string) error {
 			return fmt.Errorf("%s needs %s, which is in none of %v", file, lib, libraries)
 		}
 		if err := a.dynamic("lib/x86_64-linux-gnu/"+lib, filepath.Join(libraries[i], lib)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// modprobe adds modules with the index by which modprobe finds them.
+func (a *archive) modprobe(k *kernel, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	files, _, err := k.load(names...)
+	if err != nil {
+		return err
+	}
+	root, err := os.MkdirTemp("", "glassnic-modules-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(root)
+	release := filepath.Base(k.tree)
+	dir := filepath.Join(root, "lib/modules", release)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := os.Symlink(f, filepath.Join(dir, filepath.Base(f))); err != nil {
+			return err
+		}
+	}
+	if _, err := output(root, "depmod", "-b", root, release); err != nil {
+		return err
+	}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if err := a.copy("lib/modules/"+release+"/"+e.Name(), filepath.Join(dir, e.Name())); err != nil {
 			return err
 		}
 	}

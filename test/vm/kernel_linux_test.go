@@ -20,6 +20,7 @@ import (
 // kernel is Debian's, as its package has it.
 type kernel struct {
 	image   string            // an ELF file that QEMU boots by its PVH note
+	tree    string            // the folder of its modules, named as its release
 	modules map[string]string // module files by name, dashes as underscores
 }
 
@@ -58,7 +59,12 @@ var debian = sync.OnceValues(func() (*kernel, error) {
 		return nil, err
 	}
 	k := &kernel{image: filepath.Join(dir, "vmlinux"), modules: map[string]string{}}
-	err = filepath.WalkDir(filepath.Join(dir, "lib/modules"), func(path string, d fs.DirEntry, err error) error {
+	trees, _ := filepath.Glob(filepath.Join(dir, "lib/modules/*"))
+	if len(trees) != 1 {
+		return nil, fmt.Errorf("%s has the modules of %d kernels", name, len(trees))
+	}
+	k.tree = trees[0]
+	err = filepath.WalkDir(k.tree, func(path string, d fs.DirEntry, err error) error {
 		if base, ok := strings.CutSuffix(filepath.Base(path), ".ko"); ok {
 			k.modules[strings.ReplaceAll(base, "-", "_")] = path
 		}
