@@ -45,7 +45,7 @@ func TestAdaptive(t *testing.T) {
 				t.Errorf("%+v", total.Traffic)
 			}
 			s := total.Sleeps
-			if some := c.wake[0] || c.wake[1]; s.Sleeps == 0 || s.Asleep == 0 || some != (s.Woken > 0) {
+			if all := c.wake[0] && c.wake[1]; s.Sleeps == 0 || s.Asleep == 0 || all != (s.Woken > 0) {
 				t.Errorf("%+v", *s)
 			}
 			for i, p := range ports {

@@ -36,8 +36,8 @@ type Config struct {
 	// and now and then yields its CPU.
 	IdleSleep time.Duration
 	// Adaptive lets a worker sleep when nothing has come for long, until a card wakes it (nic.Waiter; ports are
-	// opened with nic.Config.Interrupts), or for a quarter of a millisecond at a time where a card cannot. Under
-	// load it polls all the same.
+	// opened with nic.Config.Interrupts), or for up to 4 ms at a time where one of its two cards cannot. Under load it
+	// polls all the same.
 	Adaptive bool
 	// Interval is the time between two reports, 0: 1 second.
 	Interval time.Duration

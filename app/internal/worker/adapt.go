@@ -7,16 +7,18 @@ import (
 	"glassnic/nic"
 )
 
-// When an adaptive worker sleeps.
+// When an adaptive worker sleeps. docs/performance.md says how these were measured.
 const (
 	// leastPolls is after how many empty polls a worker sleeps. It has to wait longer, up to mostPolls, where
 	// sleeps turn out to be short, and is back at the least after a long one.
-	leastPolls = 1024
-	mostPolls  = 16384
+	leastPolls = 512
+	mostPolls  = 4096
 	shortSleep = 50 * time.Microsecond
 	longSleep  = time.Millisecond
-	// blindSleep is how long it sleeps where one of its queues cannot wake it.
+	// blindSleep is how long it sleeps at first where one of its queues cannot wake it, and twice as long each
+	// time that none had a frame, up to longBlind.
 	blindSleep = 250 * time.Microsecond
+	longBlind  = 4 * time.Millisecond
 )
 
 // sleepLimit is how long a worker sleeps at a time at most, should a card that has a frame not interrupt, and
@@ -49,11 +51,12 @@ type adaptive struct {
 	settle  func() bool
 	waiters []nic.Waiter
 	set     wake.Set
-	blind   bool // a queue cannot wake it
+	blind   bool // a queue cannot wake it: it does not rely on the others either
 
-	after  uint // empty polls before it sleeps
-	woken  bool // by the last sleep
-	polls  uint // at the end of the last sleep
+	after  uint          // empty polls before it sleeps
+	nap    time.Duration // the last sleep where it is blind
+	woken  bool          // by the last sleep
+	polls  uint          // at the end of the last sleep
 	sleeps Sleeps
 }
 
@@ -93,13 +96,17 @@ func (a *adaptive) pause(polls uint) bool {
 	if polls < a.after || a.stop.Stopped() || !a.settle() {
 		return false
 	}
+	if a.blind {
+		a.doze(polls)
+		return true
+	}
 	if armed := a.arm(); armed < len(a.waiters) {
 		a.disarm(armed)
 		return true
 	}
 	begin := time.Now()
 	limit := sleepLimit
-	for a.sleep(limit) && !a.blind && !a.stop.Stopped() && a.settle() && a.arm() == len(a.waiters) {
+	for a.sleep(limit) && !a.stop.Stopped() && a.settle() && a.arm() == len(a.waiters) {
 		limit = min(2*limit, max(longLimit, limit))
 	}
 	a.learn(time.Since(begin))
@@ -126,9 +133,6 @@ func (a *adaptive) disarm(n int) {
 
 // sleep sleeps once, and tells whether that lasted for as long as it may.
 func (a *adaptive) sleep(limit time.Duration) bool {
-	if a.blind {
-		limit = blindSleep
-	}
 	begin := time.Now()
 	woken, err := a.set.Sleep(limit)
 	if err != nil {
@@ -140,6 +144,21 @@ func (a *adaptive) sleep(limit time.Duration) bool {
 		a.sleeps.Woken++
 	}
 	return !woken && err == nil
+}
+
+// doze sleeps for a while that grows with each time that nothing had come. For such short sleeps the runtime's own
+// is cheaper than a system call, which its monitor watches.
+func (a *adaptive) doze(polls uint) {
+	if polls == a.polls+yieldEvery {
+		a.nap = min(2*a.nap, longBlind)
+	} else {
+		a.nap = blindSleep
+	}
+	begin := time.Now()
+	time.Sleep(a.nap)
+	a.sleeps.Sleeps++
+	a.sleeps.Asleep += uint64(time.Since(begin).Nanoseconds())
+	a.polls = polls
 }
 
 // learn has the worker poll longer after a sleep that was not worth it.

@@ -176,7 +176,7 @@ func TestAdaptLearns(t *testing.T) {
 		after uint
 	}{
 		{shortSleep, leastPolls}, {shortSleep - 1, 2 * leastPolls}, {0, 4 * leastPolls}, {longSleep, 4 * leastPolls},
-		{0, 8 * leastPolls}, {0, mostPolls}, {0, mostPolls}, {longSleep + 1, leastPolls},
+		{0, mostPolls}, {0, mostPolls}, {longSleep + 1, leastPolls},
 	} {
 		if a.learn(c.slept); a.after != c.after {
 			t.Errorf("after a sleep of %v it polls %d times, want %d", c.slept, a.after, c.after)
@@ -211,7 +211,7 @@ func TestAdaptNoInterrupt(t *testing.T) {
 	}
 }
 
-// A worker with a queue that cannot wake it does not rely on being woken, and still is by others.
+// A worker with a queue that cannot wake it, or that nobody could stop while it sleeps, looks again soon.
 func TestAdaptBlind(t *testing.T) {
 	noLimit(t)
 	p, err := nictest.New(nictest.Config{Buffers: 64})
@@ -224,23 +224,22 @@ func TestAdaptBlind(t *testing.T) {
 		var idle Idle
 		queues := []nic.RxQueue{w, p.RxQueue(0)}
 		if stop.event == nil {
-			queues = queues[:1] // nobody could end the sleep
+			queues = queues[:1]
 		}
 		idle.Adapt(stop, settled, queues...)
-		for idle.Sleeps().Sleeps < 3 {
+		for idle.Sleeps().Sleeps < 6 {
 			idle.Poll()
 		}
-		if s := idle.Sleeps(); s.Woken != 0 || s.Asleep < 3*uint64(blindSleep) || s.Asleep >= uint64(sleepLimit) {
-			t.Errorf("%+v", *s)
+		if s := idle.Sleeps(); s.Woken != 0 || s.Asleep < uint64(15*blindSleep+2*longBlind) || s.Asleep >= uint64(sleepLimit) || idle.adaptive.nap != longBlind {
+			t.Errorf("%+v, the last for %v", *s, idle.adaptive.nap)
 		}
-		w.onArm = func(w *waiter) bool { return w.event.Signal() == nil }
-		for idle.Sleeps().Sleeps < 4 {
+		idle.Busy()
+		for idle.Sleeps().Sleeps < 7 {
 			idle.Poll()
 		}
-		if s := idle.Sleeps(); s.Woken != 1 {
-			t.Errorf("woken %d times by the queue that can", s.Woken)
+		if idle.adaptive.nap != blindSleep || w.disarms != 0 {
+			t.Errorf("after it was busy it sleeps for %v; disarmed %d times", idle.adaptive.nap, w.disarms)
 		}
-		w.onArm = nil
 	}
 }
 
