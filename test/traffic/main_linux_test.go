@@ -36,7 +36,7 @@ func testAll(m *testing.M) int {
 }
 
 // program builds the program once and returns its path.
-func program(t *testing.T) string {
+func program(t testing.TB) string {
 	t.Helper()
 	path, err := build()
 	if err != nil {
@@ -113,7 +113,7 @@ func output(cmd *exec.Cmd, start func(*exec.Cmd) error) (string, error) {
 }
 
 // eventually waits until check returns nil; the test fails with what check said last.
-func eventually(t *testing.T, limit time.Duration, what string, check func() error) {
+func eventually(t testing.TB, limit time.Duration, what string, check func() error) {
 	t.Helper()
 	for end := time.Now().Add(limit); ; time.Sleep(time.Millisecond) {
 		err := check()

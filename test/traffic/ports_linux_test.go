@@ -16,7 +16,7 @@ import (
 type ports struct{ dir string }
 
 // newPorts makes a directory on tmpfs.
-func newPorts(t *testing.T) ports {
+func newPorts(t testing.TB) ports {
 	t.Helper()
 	dir, err := os.MkdirTemp("/dev/shm", "glassnic-traffic-")
 	if err != nil {
@@ -27,12 +27,12 @@ func newPorts(t *testing.T) ports {
 }
 
 // serve starts a server with a card on each wire and waits until it is ready.
-func (p ports) serve(t *testing.T, wires ...string) *process {
+func (p ports) serve(t testing.TB, wires ...string) *process {
 	t.Helper()
 	return p.serveWith(t, (*exec.Cmd).Start, wires...)
 }
 
-func (p ports) serveWith(t *testing.T, start func(*exec.Cmd) error, wires ...string) *process {
+func (p ports) serveWith(t testing.TB, start func(*exec.Cmd) error, wires ...string) *process {
 	t.Helper()
 	args := []string{"sim", "serve", p.dir, "--memory", "64M"}
 	for _, w := range wires {

@@ -69,12 +69,12 @@ type process struct {
 }
 
 // run starts the program; it is killed at the end of the test if it still runs then.
-func run(t *testing.T, args ...string) *process {
+func run(t testing.TB, args ...string) *process {
 	t.Helper()
 	return runWith(t, (*exec.Cmd).Start, args...)
 }
 
-func runWith(t *testing.T, start func(*exec.Cmd) error, args ...string) *process {
+func runWith(t testing.TB, start func(*exec.Cmd) error, args ...string) *process {
 	t.Helper()
 	p := &process{cmd: exec.Command(program(t), append(args, "--json")...), name: args[0], done: make(chan struct{})}
 	p.cmd.Stderr = &p.errors
@@ -120,7 +120,7 @@ func (p *process) all(kind string) (found []line) {
 }
 
 // running fails the test if the program has ended.
-func (p *process) running(t *testing.T) {
+func (p *process) running(t testing.TB) {
 	t.Helper()
 	select {
 	case <-p.done:
@@ -130,7 +130,7 @@ func (p *process) running(t *testing.T) {
 }
 
 // wait waits until check, which is to look at the lines, returns nil.
-func (p *process) wait(t *testing.T, limit time.Duration, what string, check func() error) {
+func (p *process) wait(t testing.TB, limit time.Duration, what string, check func() error) {
 	t.Helper()
 	eventually(t, limit, p.name+": "+what, func() error {
 		p.running(t)
@@ -139,7 +139,7 @@ func (p *process) wait(t *testing.T, limit time.Duration, what string, check fun
 }
 
 // waitReady waits until a server has published n ports.
-func (p *process) waitReady(t *testing.T, n int) {
+func (p *process) waitReady(t testing.TB, n int) {
 	t.Helper()
 	p.wait(t, patience, "ready", func() error {
 		if got := len(p.all("ready")); got != n {
@@ -150,7 +150,7 @@ func (p *process) waitReady(t *testing.T, n int) {
 }
 
 // finish waits until the program ends by itself.
-func (p *process) finish(t *testing.T) {
+func (p *process) finish(t testing.TB) {
 	t.Helper()
 	select {
 	case <-p.done:
@@ -163,7 +163,7 @@ func (p *process) finish(t *testing.T) {
 }
 
 // interrupt presses Ctrl-C and waits for the end, which must be a good one.
-func (p *process) interrupt(t *testing.T) {
+func (p *process) interrupt(t testing.TB) {
 	t.Helper()
 	p.running(t)
 	if err := p.cmd.Process.Signal(syscall.SIGINT); err != nil {
