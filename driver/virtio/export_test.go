@@ -17,3 +17,9 @@ func (d *Device) Tangled(queue int) bool { return d.tx[queue].tangle != nil }
 
 // TxHeld returns how many descriptors of a transmit ring the device has.
 func (d *Device) TxHeld(queue int) int { return d.tx[queue].used }
+
+// RingMemory returns the memory of a ring: those to receive, those to send, that of the control queue.
+func (d *Device) RingMemory(i int) []byte {
+	all := d.rings()
+	return all[i%len(all)].memory.Bytes
+}

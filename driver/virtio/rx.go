@@ -203,6 +203,8 @@ func (q *rxQueue) release() {
 			packet.Free([]*packet.Buf{b})
 		}
 	}
+	packet.Free([]*packet.Buf{q.frame.head})
+	q.frame = partial{}
 	for ; q.left > 0; q.left-- {
 		free(&q.fresh[q.count-q.left])
 	}
