@@ -27,7 +27,9 @@ func newCap() *cobra.Command {
 	c := &cobra.Command{
 		Use: "cap A", Short: "Capture what a port receives", Args: wants, ValidArgsFunction: completePorts,
 		Long: `Capture what a port receives to a file, to stdout (-w -), or without -w as a line of text for each
-packet, until a count, a duration or Ctrl-C. Reports go to stdout with -w FILE, otherwise to stderr.`,
+packet, until a count, a duration or Ctrl-C. Reports go to stdout with -w FILE, otherwise to stderr.
+
+The worker polls and keeps a CPU busy. With --adaptive it sleeps when it has nothing to do; see fwd.`,
 	}
 	f.add(c, true, linkWait)
 	fs := c.Flags()

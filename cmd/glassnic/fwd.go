@@ -26,7 +26,10 @@ func newFwd() *cobra.Command {
 totals that add up at the end: rx = tx + drops. Worker i serves queue i of both ports.
 
 Mbit/s are those of the frames; framed counts preamble, FCS and gap too, as they fill a link. Ticks are
-those of the time stamp counter for each packet.`,
+those of the time stamp counter for each packet.
+
+Workers poll and keep a CPU busy each. With --adaptive, one that has nothing to do sleeps until a card
+interrupts: over VFIO, and modelled cards. Others, such as cards through sysfs, it looks at every 4 ms.`,
 	}
 	f.add(c, true, linkWait)
 	batchFlag(c, &cfg.Batch, 32)
@@ -40,6 +43,9 @@ those of the time stamp counter for each packet.`,
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if err := checkBatch(cfg.Batch); err != nil {
 			return err
+		}
+		if cfg.Adaptive && cfg.IdleSleep > 0 {
+			return usage("--adaptive and --idle-sleep: give one of them")
 		}
 		if cfg.Patience == 0 {
 			cfg.Patience = -1
