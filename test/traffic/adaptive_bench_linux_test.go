@@ -40,7 +40,12 @@ func BenchmarkAdaptiveLoad(b *testing.B) {
 			}
 			var frames, ticks []float64
 			for b.Loop() {
-				poll, adapt := turn(false), turn(true)
+				// The order changes, since one's end may be the other's beginning.
+				first := len(frames)%2 == 0
+				adapt, poll := turn(first), turn(!first)
+				if !first {
+					adapt, poll = poll, adapt
+				}
 				frames = append(frames, adapt.Mpps/poll.Mpps)
 				ticks = append(ticks, adapt.TicksPerPacket/poll.TicksPerPacket)
 			}
@@ -49,6 +54,8 @@ func BenchmarkAdaptiveLoad(b *testing.B) {
 			}
 			server.interrupt(b)
 			b.ReportMetric(median(frames), "frames-ratio")
+			b.ReportMetric(frames[len(frames)/4], "frames-p25")
+			b.ReportMetric(frames[3*len(frames)/4], "frames-p75")
 			b.ReportMetric(median(ticks), "ticks-ratio")
 		})
 	}
