@@ -20,6 +20,7 @@ import (
 type guest struct {
 	devices []string // QEMU's arguments
 	append  string   // kernel arguments
+	wires   string   // shell commands that make interfaces for the devices, in a network namespace; it needs root
 	iommu   string   // arguments of intel-iommu; "" for none
 	newer   bool     // a QEMU that has igb and vfio-user
 	modules []string // kernel modules, each perhaps with parameters behind it
@@ -98,7 +99,12 @@ func (g guest) boot(t *testing.T) ([]plan.Result, error) {
 
 	ctx, cancel := context.WithTimeout(context.Background(), limit+time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, q.args[0], args...)
+	name := q.args[0]
+	if g.wires != "" {
+		args = append([]string{"-n", "sh", "-ec", g.wires + `exec "$0" "$@"`, name}, args...)
+		name = "unshare"
+	}
+	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = append(os.Environ(), q.env...)
 	out, err := cmd.CombinedOutput()
 	text, _ := os.ReadFile(console)

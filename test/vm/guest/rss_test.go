@@ -77,6 +77,7 @@ func TestRSS(t *testing.T) {
 type receiver struct {
 	from, to nic.Device
 	batch    []*packet.Buf
+	by       int // the queue that sends
 }
 
 // queue sends one frame and returns the queue that it came in by.
@@ -124,7 +125,7 @@ func (r *receiver) send(t *testing.T, s traffic.Spec) {
 	}
 	one[0].SetOffsetLen(packet.Headroom, frames.Size(0))
 	frames.Render(one[0].Bytes(), 0)
-	if r.from.TxQueue(0).Send(one) != 1 {
+	if r.from.TxQueue(r.by).Send(one) != 1 {
 		t.Fatal("the ring is full")
 	}
 }
