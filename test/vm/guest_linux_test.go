@@ -108,12 +108,13 @@ func (g guest) boot(t *testing.T) ([]plan.Result, error) {
 	cmd.Env = append(os.Environ(), q.env...)
 	out, err := cmd.CombinedOutput()
 	text, _ := os.ReadFile(console)
+	b, missing := os.ReadFile(answers)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w (%v)\n%s\nconsole:\n%s", strings.Join(cmd.Args, " "), err, ctx.Err(), out, last(string(text), 60))
+		done := bytes.Count(b, []byte("\n"))
+		return nil, fmt.Errorf("%s: %w (%v) after %d steps of %v\n%s\nconsole:\n%s", strings.Join(cmd.Args, " "), err, ctx.Err(), done, g.tests, out, last(string(text), 60))
 	}
-	b, err := os.ReadFile(answers)
-	if err != nil {
-		return nil, err
+	if missing != nil {
+		return nil, missing
 	}
 	var results []plan.Result
 	for d := json.NewDecoder(bytes.NewReader(b)); d.More(); {
@@ -124,7 +125,7 @@ func (g guest) boot(t *testing.T) ([]plan.Result, error) {
 		results = append(results, r)
 	}
 	if len(results) != len(g.tests) {
-		return nil, fmt.Errorf("the guest did %d of %d steps\n%s\nconsole:\n%s", len(results), len(g.tests), out, last(string(text), 60))
+		return nil, fmt.Errorf("the guest did %d of the steps %v\n%s\nconsole:\n%s", len(results), g.tests, out, last(string(text), 60))
 	}
 	return results, nil
 }

@@ -7,6 +7,8 @@ func TestVFIO(t *testing.T) {
 	t.Parallel()
 	guest{
 		devices: both("e1000e"), iommu: "intremap=on,aw-bits=39", modules: append(vfio(), "e1000e"),
+		// Older QEMUs abort where MSI-X comes or goes while an e1000e throttles interrupts.
+		newer: true,
 		// A test writes to registers of cards that the program drives.
 		append: "iomem=relaxed",
 		tests:  []string{"TestDevice", "TestMemory", "TestBusy", "TestRequest", "TestInterrupts", "TestFault"}, env: []string{"MODE=vfio"},
