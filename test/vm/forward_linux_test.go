@@ -81,9 +81,14 @@ func TestForward(t *testing.T) {
 
 // TestAdaptive forwards through VFIO with a worker that sleeps until a card interrupts.
 func TestAdaptive(t *testing.T) {
-	t.Parallel()
-	guest{
-		devices: both("e1000e"), iommu: "intremap=on", modules: append(vfio(), "e1000e"),
-		tests: []string{"TestAdaptive"}, env: []string{"MODE=vfio"},
-	}.run(t)
+	for name, g := range map[string]guest{
+		"e1000e": {devices: both("e1000e"), modules: append(vfio(), "e1000e")},
+		"virtio": {devices: both(virtio("disable-legacy=on,iommu_platform=on")), modules: append(vfio(), virtioModules...)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			g.iommu, g.tests, g.env = "intremap=on", []string{"TestAdaptive"}, []string{"MODE=vfio"}
+			g.run(t)
+		})
+	}
 }

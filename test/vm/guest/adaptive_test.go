@@ -5,6 +5,7 @@ package guest
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -22,7 +23,7 @@ func TestAdaptive(t *testing.T) {
 		t.Fatalf("%d cards", len(c))
 	}
 	giveBack := take(t, c...)
-	f := forward(t, c[1].addr, c[2].addr, "--ring", strconv.Itoa(ring), "--adaptive")
+	f := forward(t, c[1].addr, c[2].addr, "--ring", strconv.Itoa(ring), "--patience", strconv.Itoa(math.MaxInt32), "--adaptive")
 	ends := open(t, nic.Config{RxRing: ring}, c[0], c[3])
 	ways := []*stream{newStream(t, 1, ends[0], ends[1]), newStream(t, 2, ends[1], ends[0])}
 	under := f.share(t, func() { flow(t, many, ways...) })
