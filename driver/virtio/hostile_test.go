@@ -172,7 +172,8 @@ func TestTrouble(t *testing.T) {
 	c.pulled = true
 	_, link := r.dev.Link()
 	_, stats := r.dev.Stats()
-	for _, err := range []error{r.dev.Trouble(), link, stats, r.dev.SetPromiscuous(true)} {
+	_, regs := r.dev.Registers()
+	for _, err := range []error{r.dev.Trouble(), link, stats, regs, r.dev.SetPromiscuous(true)} {
 		if !errors.Is(err, nic.ErrGone) {
 			t.Error(err)
 		}

@@ -7,8 +7,8 @@ func (d *Device) Registers() ([]nic.Register, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	const step = "read registers"
-	if d.closed {
-		return nil, d.fail(step, "%w", nic.ErrClosed)
+	if err := d.health(step); err != nil {
+		return nil, err
 	}
 	table, w := d.way.registers()
 	var all []nic.Register

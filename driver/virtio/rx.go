@@ -61,6 +61,9 @@ func (d *Device) newRx(i int) error {
 		short: uint64(hdr) + 1, room: uint64(min(d.pool.Room(), d.maxFrame())), fits: d.pool.Room(), max: d.maxFrame(),
 		shift: uint64(packet.Headroom - hdr), merges: d.features.Has(chip.NetMrgRxbuf), slow: d.features.Has(chip.NetMrgRxbuf),
 	}
+	if need := (d.maxFrame() + hdr + q.fits + hdr - 1) / (q.fits + hdr); q.merges && need > n-q.stretch {
+		return fmt.Errorf("%d descriptors are too few for a frame of MTU %d in %d buffers of %d bytes: want a longer ring or larger buffers", n, d.cfg.MTU, need, q.fits)
+	}
 	if err := d.initRing(&q.ring, chip.RxQueue(i), n); err != nil {
 		return err
 	}

@@ -199,6 +199,7 @@ func TestStartFails(t *testing.T) {
 		{"no answer", func(c *card) { c.offered |= fCtrl | fCtrlRx; c.mute = true }, nil, small, []string{"control queue", "no answer to command 0 of class 0"}, nil},
 		{"refused", func(c *card) { c.offered |= fCtrl | fCtrlRx; c.answer = 1 }, nil, small, []string{"control queue", "refuses (answer 1 to command 0 of class 0"}, nil},
 		{"thresholds", nil, nil, nic.Config{RxThresholds: &nic.Thresholds{}}, []string{"thresholds"}, nil},
+		{"short ring, long frames", func(c *card) { c.offered |= fMrg }, nil, nic.Config{RxRing: 4, MTU: 9000}, []string{"receive ring: 4 descriptors are too few", "5 buffers of 2048"}, nil},
 		{"ring", nil, nil, nic.Config{TxRing: 3}, []string{"transmit ring of 3"}, nil},
 		{"few buffers", nil, nil, nic.Config{RxRing: 256, Buffers: 64}, []string{"pool of 64", "larger"}, nil},
 		{"no memory", func(c *card) { c.memory = short{c.space} }, nil, small, []string{"out of DMA memory"}, dma.ErrNoMemory},
