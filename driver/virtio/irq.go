@@ -57,7 +57,6 @@ func (q *rxQueue) Arm() bool {
 	if q.wake == nil || q.waiting() {
 		return false
 	}
-	q.remind()
 	q.ask(true)
 	if q.waiting() {
 		q.Disarm()

@@ -204,6 +204,29 @@ func TestOddFrames(t *testing.T) {
 	})
 }
 
+// A frame without headroom gets its header from elsewhere: what lies before its buffer stays as it is.
+func TestNoHeadroom(t *testing.T) {
+	for off := range 14 {
+		c := newCard()
+		r := open(t, c, small)
+		b := r.buf(nil, 2048)
+		b.SetOffsetLen(0, 200)
+		for i := range b.Bytes() {
+			b.Bytes()[i] = 0xee
+		}
+		b.SetOffsetLen(off, 100)
+		copy(b.Bytes(), frame(100, 3))
+		if r.dev.TxQueue(0).Send([]*packet.Buf{b}) != 1 {
+			t.Fatal("not taken")
+		}
+		r.step()
+		same(t, "sent", c.out, [][]byte{frame(100, 3)})
+		if r.dev.Tangled(0) != (off < 12) {
+			t.Errorf("offset %d: tangled %v", off, r.dev.Tangled(0))
+		}
+	}
+}
+
 // What cannot be sent is dropped and counted.
 func TestUnfit(t *testing.T) {
 	c := newCard()
