@@ -18,6 +18,8 @@ func (d *Device) settle(offered chip.Features) (chip.Features, error) {
 	if i, ok := d.fn.(bus.Isolated); ok && i.Isolated() && !offered.Has(chip.AccessPlatform) {
 		return 0, lack(chip.AccessPlatform, "the device goes around the IOMMU, so it cannot be used through VFIO: give QEMU's device iommu_platform=on and disable-legacy=on, or unbind it from vfio-pci and use physical addresses")
 	}
+	// Offloads are left alone, since buffers cannot say what they need: a partial checksum, a size of segments. So is
+	// the filter of VLANs (VIRTIO_NET_F_CTRL_VLAN): without it the device passes them all.
 	want := chip.NetMAC | chip.NetStatus | chip.NetMTU | chip.EventIdx
 	if legacy {
 		want |= chip.AnyLayout

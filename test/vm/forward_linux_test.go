@@ -82,8 +82,9 @@ func TestForward(t *testing.T) {
 // TestAdaptive forwards through VFIO with a worker that sleeps until a card interrupts.
 func TestAdaptive(t *testing.T) {
 	for name, g := range map[string]guest{
-		"e1000e": {devices: both("e1000e"), modules: append(vfio(), "e1000e")},
-		"virtio": {devices: both(virtio("disable-legacy=on,iommu_platform=on")), modules: append(vfio(), virtioModules...)},
+		"e1000e":     {devices: both("e1000e"), modules: append(vfio(), "e1000e")},
+		"virtio-pin": {devices: both(virtio("disable-legacy=on,iommu_platform=on,vectors=0")), modules: append(vfio(), virtioModules...)},
+		"virtio":     {devices: both(virtio("disable-legacy=on,iommu_platform=on")), modules: append(vfio(), virtioModules...)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
