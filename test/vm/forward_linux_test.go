@@ -1,9 +1,16 @@
 package vm
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"sync"
 	"testing"
 	"time"
+
+	"glassnic/test/vm/plan"
 )
 
 // hub returns cards on one wire. Its numbers go on where the last hub ended.
@@ -45,8 +52,11 @@ func virtio(options string) string { return "virtio-net-pci,rx_queue_size=1024,"
 // long is enough for a million frames on a machine that has other work, too.
 const long = 8 * time.Minute
 
-// TestForward forwards a million frames between two cards of each kind, by physical address and through VFIO.
+// TestForward forwards a million frames between two cards of each kind, by physical address and through VFIO, and
+// prints a table of how fast that was.
 func TestForward(t *testing.T) {
+	var fast rates
+	t.Cleanup(func() { t.Log(fast.table()) }) // when the guests are done
 	for _, c := range []struct {
 		name, model string
 		vfio        string // the model as VFIO needs it; "" where it cannot be used through VFIO
@@ -64,19 +74,56 @@ func TestForward(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			guest{devices: both(c.model), newer: c.newer, modules: c.modules, tests: []string{"TestForward"}, limit: long}.run(t)
+			g := guest{devices: both(c.model), newer: c.newer, modules: c.modules, tests: []string{"TestForward"}, limit: long}
+			fast.add(c.name, 0, g.run(t))
 		})
 		if c.vfio == "" {
 			continue
 		}
 		t.Run(c.name+"-vfio", func(t *testing.T) {
 			t.Parallel()
-			guest{
+			g := guest{
 				devices: both(c.vfio), iommu: "intremap=on", newer: c.newer, modules: append(vfio(), c.modules...),
 				tests: []string{"TestForward"}, env: []string{"MODE=vfio"}, limit: long,
-			}.run(t)
+			}
+			fast.add(c.name, 1, g.run(t))
 		})
 	}
+}
+
+// rates are how fast cards forwarded, in Mpps, by name: by physical address, and through VFIO.
+type rates struct {
+	mu   sync.Mutex
+	mpps map[string][2]string
+}
+
+var mpps = regexp.MustCompile(`([0-9.]+) Mpps`)
+
+func (r *rates) add(card string, mode int, results []plan.Result) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range results {
+		if m := mpps.FindStringSubmatch(s.Output); m != nil {
+			if r.mpps == nil {
+				r.mpps = map[string][2]string{}
+			}
+			row := r.mpps[card]
+			row[mode] = m[1]
+			r.mpps[card] = row
+		}
+	}
+}
+
+// table returns the rates as a table in Markdown.
+func (r *rates) table() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := "\n| card | by physical address | through VFIO |\n|---|---|---|\n"
+	for _, card := range slices.Sorted(maps.Keys(r.mpps)) {
+		row := r.mpps[card]
+		s += fmt.Sprintf("| %s | %s | %s |\n", card, cmp.Or(row[0], "–"), cmp.Or(row[1], "–"))
+	}
+	return s
 }
 
 // TestAdaptive forwards through VFIO with a worker that sleeps until a card interrupts.
