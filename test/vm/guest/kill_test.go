@@ -3,16 +3,19 @@
 package guest
 
 import (
+	"os"
+	"strconv"
 	"testing"
 	"time"
 )
 
-// kills is how often fwd is killed in each mode.
-const kills = 25
-
 // TestKilled kills fwd in the middle of traffic, again and again. Each time no huge page may stay allocated, and the
 // next start must forward: what a card that nobody stopped still writes must not harm it.
 func TestKilled(t *testing.T) {
+	kills, err := strconv.Atoi(os.Getenv("KILLS"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	c := cards(t)
 	giveBack := take(t, c[1], c[2])
 	hugePages(t, pages)
@@ -45,6 +48,6 @@ func TestKilled(t *testing.T) {
 			t.Errorf("%+v", n)
 		}
 	}
-	t.Logf("%d kills; from start to traffic both ways %v on average, %v at most", kills, (sum / kills).Round(time.Millisecond), most.Round(time.Millisecond))
+	t.Logf("%d kills; from start to traffic both ways %v on average, %v at most", kills, (sum / time.Duration(kills)).Round(time.Millisecond), most.Round(time.Millisecond))
 	giveBack()
 }
