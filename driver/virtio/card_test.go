@@ -52,7 +52,8 @@ type card struct {
 	late                 bool // uses buffers in reverse order
 	set                  *interrupts
 	isr                  uint32
-	poor                 bool     // has no vectors
+	poor                 bool // has no vectors
+	resets               int
 	active               int      // pairs of queues in use
 	commands             []string // class, number and data
 	answer               byte
@@ -280,6 +281,9 @@ func (c *card) write(off, v uint32, bits int) {
 func (c *card) setStatus(v uint8) {
 	c.trace = append(c.trace, fmt.Sprintf("status %d", v))
 	if v == 0 {
+		if c.resets++; c.resets == 1 && c.space.InUse() != 0 {
+			c.fault("memory before the reset: a former owner's rings may be there")
+		}
 		if !c.stuck {
 			c.status = 0
 			c.reset()

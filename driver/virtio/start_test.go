@@ -12,7 +12,7 @@ import (
 	"glassnic/nic"
 )
 
-// The handshake is that of 3.1.1, and the end is a reset.
+// The handshake is that of 3.1.1, and the end is a reset. The port has no memory before the first one, which the card checks.
 func TestOrder(t *testing.T) {
 	c := newCard()
 	d, err := nic.OpenFunction(context.Background(), c, small)

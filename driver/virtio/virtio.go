@@ -1,8 +1,8 @@
 // Package virtio drives virtio network devices on PCI: what hypervisors and some cards offer. It works on any
 // bus.Function and makes itself known to nic.Open.
 //
-// Sections in comments are those of "Virtual I/O Device (VIRTIO) Version 1.2". The rings (split.go) know nothing
-// of PCI, which is behind the interface transport.
+// Sections in comments are those of "Virtual I/O Device (VIRTIO) Version 1.2". The rings (ring.go, split.go, packed.go)
+// know nothing of PCI, which is behind the interface transport.
 package virtio
 
 import (
