@@ -53,6 +53,7 @@ func TestPrivileges(t *testing.T) {
 		right.drain()
 		there, back := newKernelStream(t, uint16(2*i+1), left, right), newKernelStream(t, uint16(2*i+2), right, left)
 		f.lets(t, there, back)
+		early := there.lost.Load() + back.lost.Load() // while the kernel's cards started
 		looked := 0
 		for _, th := range f.threads(t) {
 			looked++
@@ -81,8 +82,8 @@ func TestPrivileges(t *testing.T) {
 		back.goesOn(t, "while it is looked at", 1000)
 		lost := there.stop().Lost + back.stop().Lost
 		total := f.end(t)
-		if lost != 0 || total.RxPackets != total.TxPackets || total.TxPackets < 2000 {
-			t.Errorf("%s: %d lost, %+v", r.name, lost, total)
+		if lost > early || total.RxPackets != total.TxPackets || total.TxPackets < 2000 {
+			t.Errorf("%s: %d lost, %d of them early, %+v", r.name, lost, early, total)
 		}
 		said := f.stderr.String()
 		if strings.Contains(said, "Landlock") { // which Debian's kernel has

@@ -72,6 +72,7 @@ type kernelStream struct {
 	sent   atomic.Uint64
 	seen   atomic.Uint64
 	top    atomic.Uint64 // one above the highest number seen
+	lost   atomic.Uint64
 	end    atomic.Bool
 	wait   sync.WaitGroup
 }
@@ -94,6 +95,7 @@ func newKernelStream(t *testing.T, id uint16, from, to *kernelPort) *kernelStrea
 			s.seen.Add(1)
 			sum := s.check.Totals()
 			s.top.Store(sum.OK + sum.Reordered + sum.Lost)
+			s.lost.Store(sum.Lost)
 		}
 	})
 	s.wait.Go(func() {
