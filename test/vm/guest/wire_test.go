@@ -53,6 +53,11 @@ func newKernelPort(t *testing.T, c card) *kernelPort {
 			t.Fatal(err)
 		}
 	}
+	// What is sent before is lost.
+	await(t, "the link of "+name, func() bool {
+		up, err := os.ReadFile("/sys/class/net/" + name + "/carrier")
+		return err == nil && up[0] == '1'
+	})
 	return &kernelPort{fd}
 }
 
