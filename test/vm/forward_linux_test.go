@@ -129,7 +129,8 @@ func (r *rates) table() string {
 // TestAdaptive forwards through VFIO with a worker that sleeps until a card interrupts.
 func TestAdaptive(t *testing.T) {
 	for name, g := range map[string]guest{
-		"e1000e":     {devices: both("e1000e"), modules: append(vfio(), "e1000e")},
+		// Older QEMUs abort where MSI-X comes or goes while an e1000e throttles interrupts.
+		"e1000e":     {devices: both("e1000e"), newer: true, modules: append(vfio(), "e1000e")},
 		"virtio-pin": {devices: both(virtio("disable-legacy=on,iommu_platform=on,vectors=0")), modules: append(vfio(), virtioModules...)},
 		"virtio":     {devices: both(virtio("disable-legacy=on,iommu_platform=on")), modules: append(vfio(), virtioModules...)},
 	} {
