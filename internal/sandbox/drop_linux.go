@@ -31,12 +31,18 @@ var steps = []step{
 }
 
 func drop(opt Options) (Report, error) {
+	// The C library starts threads by calls that the table does not have, and aborts where it must not.
+	if withC {
+		return Report{}, errWithC
+	}
 	r, err := whom(opt.User)
 	if err != nil {
 		return r, fmt.Errorf("sandbox: %w", err)
 	}
 	return r, take(&r, steps)
 }
+
+var errWithC = errors.New("sandbox: this program was built with cgo, whose threads need more system calls: build with CGO_ENABLED=0, as `make build` does, or start it with --no-drop")
 
 func take(r *Report, list []step) error {
 	// The standard library opens the time zone's file when it is first asked for a local time.
