@@ -3,6 +3,7 @@
 package guest
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 	"testing"
@@ -80,12 +81,13 @@ type receiver struct {
 	by       int // the queue that sends
 }
 
-// queue sends one frame and returns the queue that it came in by.
+// queue sends one frame and returns the queue that it came in by. Other frames may come before it: those that first sent
+// while the cards started.
 func (r *receiver) queue(t *testing.T, s traffic.Spec) (queue int) {
 	t.Helper()
-	r.send(t, s)
+	sent := r.send(t, s)
 	await(t, "a frame of "+s.Template, func() bool {
-		queue = r.poll()
+		queue = r.poll(sent)
 		return queue >= 0
 	})
 	return queue
@@ -95,25 +97,27 @@ func (r *receiver) queue(t *testing.T, s traffic.Spec) (queue int) {
 func (r *receiver) first(t *testing.T) {
 	t.Helper()
 	await(t, "the first frame", func() bool {
-		r.send(t, traffic.Spec{})
-		return r.poll() >= 0
+		return r.poll(r.send(t, traffic.Spec{})) >= 0
 	})
-	for r.poll() >= 0 {
-	}
 }
 
-// poll returns the queue in which frames have come, -1 for none.
-func (r *receiver) poll() int {
+// poll takes what has come in and returns the queue in which a frame came that begins with sent, -1 for none.
+func (r *receiver) poll(sent []byte) int {
+	found := -1
 	for q := range r.to.Info().RxQueues {
-		if n := r.to.RxQueue(q).Receive(r.batch); n > 0 {
-			packet.Free(r.batch[:n])
-			return q
+		n := r.to.RxQueue(q).Receive(r.batch)
+		for _, b := range r.batch[:n] {
+			if bytes.HasPrefix(b.Bytes(), sent) {
+				found = q
+			}
 		}
+		packet.Free(r.batch[:n])
 	}
-	return -1
+	return found
 }
 
-func (r *receiver) send(t *testing.T, s traffic.Spec) {
+// send returns the bytes that it sent.
+func (r *receiver) send(t *testing.T, s traffic.Spec) []byte {
 	t.Helper()
 	frames, err := traffic.New(s)
 	if err != nil {
@@ -125,7 +129,9 @@ func (r *receiver) send(t *testing.T, s traffic.Spec) {
 	}
 	one[0].SetOffsetLen(packet.Headroom, frames.Size(0))
 	frames.Render(one[0].Bytes(), 0)
+	sent := bytes.Clone(one[0].Bytes())
 	if r.from.TxQueue(r.by).Send(one) != 1 {
 		t.Fatal("the ring is full")
 	}
+	return sent
 }
