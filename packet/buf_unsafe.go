@@ -21,7 +21,9 @@ type more struct {
 	timestamp int64 // nanoseconds of the card's clock
 	next      *Buf
 	vlan      uint16
-	_         [14]byte
+	sumStart  uint16 // from the start of the buffer
+	sumOffset uint16
+	_         [10]byte
 }
 
 // Records come in groups: 128 Buf, then 128 more. The odd line between them keeps a buffer's two

@@ -100,20 +100,6 @@ func (b *Buf) AppendTo(dst []byte) []byte {
 	return dst
 }
 
-// VLAN returns the tag control information (IEEE 802.1Q, 9.6) that was taken out of the frame.
-func (b *Buf) VLAN() (tci uint16, ok bool) {
-	if b.Flags()&HasVLAN == 0 {
-		return 0, false
-	}
-	return b.more().vlan, true
-}
-
-// SetVLAN stores a tag beside the frame.
-func (b *Buf) SetVLAN(tci uint16) {
-	b.more().vlan = tci
-	b.SetFlags(HasVLAN)
-}
-
 // Timestamp returns when the frame arrived, in nanoseconds of the card's clock.
 func (b *Buf) Timestamp() (ns int64, ok bool) {
 	if b.Flags()&HasTimestamp == 0 {

@@ -40,9 +40,15 @@ const (
 	// L4ChecksumGood and L4ChecksumBad: the card verified the TCP, UDP or SCTP checksum.
 	L4ChecksumGood
 	L4ChecksumBad
+	// NeedsChecksum means that a TCP or UDP checksum is partial, at the place that Checksum returns.
+	NeedsChecksum
 
 	// PoolMask are the bits of the pool's number.
 	PoolMask Flags = 0xff << poolShift
+
+	// TxMask are the flags that a transmit queue has to heed: what it sends without a closer look has none of
+	// them but the number of the pool.
+	TxMask = Chained | HasVLAN | NeedsChecksum | PoolMask
 
 	poolShift = 16
 	portShift = 24

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/gopacket/gopacket/pcapgo"
 
 	"glassnic/nic/nictest"
+	"glassnic/packet"
 )
 
 func port(t testing.TB, cfg nictest.Config) *nictest.Port {
@@ -133,6 +135,29 @@ func TestFormats(t *testing.T) {
 		if total.RxPackets != uint64(len(sizes)) || total.Written != total.RxPackets || int(total.Stored) != bytesStored || total.Type != "total" {
 			t.Errorf("%+v: %+v", c, total)
 		}
+	}
+}
+
+// TestTag: a tag that a card took out of a frame is in the capture.
+func TestTag(t *testing.T) {
+	p := port(t, nictest.Config{Name: "p"})
+	var file bytes.Buffer
+	c, err := (&Config{Port: p, Output: &file}).capturer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.Arrive(0, frame(1, 60))
+	var b [1]*packet.Buf
+	p.RxQueue(0).Receive(b[:])
+	b[0].SetVLAN(0x2005)
+	c.store(time.Now(), b[:])
+	c.cache.Flush()
+	if err := errors.Join(c.err, c.file.flush()); err != nil {
+		t.Fatal(err)
+	}
+	frames, _ := read(t, Pcap, &file)
+	if f := frame(1, 60); !bytes.Equal(frames[0].data, slices.Concat(f[:12], []byte{0x81, 0, 0x20, 5}, f[12:])) {
+		t.Errorf("% x", frames[0].data)
 	}
 }
 

@@ -110,6 +110,7 @@ func (c *capturer) step() {
 func (c *capturer) store(at time.Time, frames []*packet.Buf) {
 	pool := c.cache.Pool().ID()
 	for i, b := range frames {
+		b.Complete(packet.TxMask) // as it would be on a wire, where that can be
 		data := b.Bytes()
 		if b.Flags()&packet.Chained != 0 {
 			c.scratch = b.AppendTo(c.scratch[:0])

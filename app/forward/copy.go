@@ -87,6 +87,9 @@ func describe(dst, src *packet.Buf) {
 	if tci, ok := src.VLAN(); ok {
 		dst.SetVLAN(tci)
 	}
+	if start, offset, ok := src.Checksum(); ok {
+		dst.SetChecksum(start, offset)
+	}
 	if ns, ok := src.Timestamp(); ok {
 		dst.SetTimestamp(ns)
 	}

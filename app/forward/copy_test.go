@@ -65,11 +65,16 @@ func TestCopyMetadata(t *testing.T) {
 	in[0].SetHash(0xabcdef)
 	in[0].SetTimestamp(77)
 	in[0].SetFlags(packet.L4ChecksumGood)
+	in[0].TrimFront(3)
+	in[0].SetChecksum(34, 16)
 	out := w.dirs[0].copier.copy(in[:])
 	tci, ok1 := out[0].VLAN()
 	ns, ok2 := out[0].Timestamp()
 	if !ok1 || !ok2 || tci != 0x1234 || ns != 77 || out[0].Hash() != 0xabcdef || out[0].Flags()&packet.L4ChecksumGood == 0 {
 		t.Errorf("flags %#x, tag %#x, hash %#x, time %d", out[0].Flags(), tci, out[0].Hash(), ns)
+	}
+	if start, offset, ok := out[0].Checksum(); !ok || start != 34 || offset != 16 {
+		t.Errorf("checksum from %d at %d, %v", start, offset, ok)
 	}
 	packet.Free(out)
 }

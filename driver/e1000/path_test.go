@@ -3,6 +3,7 @@ package e1000_test
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 
 	"glassnic/nic"
@@ -288,6 +289,31 @@ func TestSendUnfit(t *testing.T) {
 		}
 		if err := other.Close(); err != nil {
 			t.Errorf("the foreign pool: %v", err)
+		}
+	})
+}
+
+// Frames that lack their tag or their checksum get it before the card sends them; the one whose checksum cannot be is
+// dropped.
+func TestSendIncomplete(t *testing.T) {
+	forFamilies(t, func(t *testing.T, c *card) {
+		r := open(t, c, nic.Config{TxRing: 64, Buffers: 1024})
+		whole := frame(200, 1)
+		tagged := slices.Concat(whole[:12], []byte{0x81, 0, 0x20, 5}, whole[12:])
+		summed := slices.Clone(tagged)
+		copy(summed[54:], []byte{0x41, 0xfb}) // RFC 1071, worked out apart
+		batch := []*packet.Buf{r.buf(whole, 200), r.buf(whole, 40), r.buf(whole, 200), r.buf(whole, 40)}
+		batch[1].SetVLAN(0x2005)
+		batch[2].SetVLAN(0x2005)
+		batch[2].SetChecksum(34, 16)
+		batch[3].SetChecksum(34, 165)
+		if n := r.dev.TxQueue(0).Send(batch); n != 4 {
+			t.Fatalf("took %d of 4", n)
+		}
+		r.step()
+		same(t, "sent", c.out, [][]byte{whole, tagged, summed})
+		if n := r.stats().TxDropped; n != 1 {
+			t.Errorf("%d dropped, want 1", n)
 		}
 	})
 }

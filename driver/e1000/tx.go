@@ -42,7 +42,7 @@ type txQueue struct {
 
 // sizeMask takes from a span, shifted right by 16, the length and those flags that are zero in a frame of
 // one buffer of the right pool.
-const sizeMask = 0xffff | uint64(packet.Chained|packet.PoolMask)<<16
+const sizeMask = 0xffff | uint64(packet.TxMask)<<16
 
 // Send implements nic.TxQueue (8254x 3.3.7, I210 7.2.2.3). Frames shorter than 60 bytes are padded by the card,
 // shorter ones than chip.TxMin not sent.
@@ -186,9 +186,9 @@ func (q *txQueue) sort(bufs []*packet.Buf) {
 }
 
 // special sends a frame that run does not take: one in several buffers, or of another pool than those in
-// the ring, or one that cannot be sent. It reports whether the frame was taken.
+// the ring, or one that is not complete, or one that cannot be sent. It reports whether the frame was taken.
 func (q *txQueue) special(b *packet.Buf) bool {
-	segments, total, fits := 0, 0, true
+	segments, total, fits := 0, 0, b.Complete(packet.TxMask)
 	for s := b; s != nil; s = s.Next() {
 		segments++
 		total += s.Len()

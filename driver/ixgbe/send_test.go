@@ -2,6 +2,7 @@ package ixgbe_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	chip "glassnic/chip/ixgbe"
@@ -126,6 +127,33 @@ func TestSendUnfit(t *testing.T) {
 		t.Errorf("the foreign pool: %v", err)
 	}
 	r.idle(32)
+}
+
+// Frames that lack their tag or their checksum get it before the card sends them; the one whose checksum cannot be is
+// dropped.
+func TestSendIncomplete(t *testing.T) {
+	r := open(t, nic.Config{TxRing: 64, Buffers: 1024})
+	for _, part := range []int{200, 40} {
+		whole := frame(200, 1)
+		tagged := slices.Concat(whole[:12], []byte{0x81, 0, 0x20, 5}, whole[12:])
+		summed := slices.Clone(tagged)
+		copy(summed[54:], []byte{0x41, 0xfb}) // RFC 1071, worked out apart
+		batch := []*packet.Buf{r.buf(whole, part), r.buf(whole, part), r.buf(whole, part), r.buf(whole, part)}
+		batch[1].SetVLAN(0x2005)
+		batch[2].SetVLAN(0x2005)
+		batch[2].SetChecksum(34, 16)
+		batch[3].SetChecksum(34, 165)
+		before := r.stats().TxDropped
+		if n := r.dev.TxQueue(0).Send(batch); n != 4 {
+			t.Fatalf("took %d of 4", n)
+		}
+		r.step()
+		same(t, "sent", r.wire.out, [][]byte{whole, tagged, summed})
+		if n := r.stats().TxDropped - before; n != 1 {
+			t.Errorf("%d dropped, want 1", n)
+		}
+		r.wire.out = nil
+	}
 }
 
 // The write-back threshold takes its part of the card's descriptors.

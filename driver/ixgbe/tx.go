@@ -46,7 +46,7 @@ const (
 	minTx = 17
 	// sizeMask takes from a span, shifted right by 16, the length and those flags that are zero in a
 	// frame of one buffer of the right pool.
-	sizeMask = 0xffff | uint64(packet.Chained|packet.PoolMask)<<16
+	sizeMask = 0xffff | uint64(packet.TxMask)<<16
 )
 
 // Send implements nic.TxQueue (datasheet 7.2.3, advanced transmit descriptors).
@@ -190,9 +190,9 @@ func (q *txQueue) sort(bufs []*packet.Buf) {
 }
 
 // special sends a frame that run does not take: one in several buffers, or of another pool than those in
-// the ring, or one that cannot be sent. It reports whether the frame was taken.
+// the ring, or one that is not complete, or one that cannot be sent. It reports whether the frame was taken.
 func (q *txQueue) special(b *packet.Buf) bool {
-	segments, total, fits := 0, 0, true
+	segments, total, fits := 0, 0, b.Complete(packet.TxMask)
 	for s := b; s != nil; s = s.Next() {
 		segments++
 		total += s.Len()

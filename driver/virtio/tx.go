@@ -46,7 +46,7 @@ const (
 	minTx = ethernet
 	// sizeMask takes from a span, shifted right by 16, the length and those flags that are zero in a frame of
 	// one buffer of the right pool.
-	sizeMask = 0xffff | uint64(packet.Chained|packet.PoolMask)<<16
+	sizeMask = 0xffff | uint64(packet.TxMask)<<16
 	// front is the headroom in bytes that a frame has to have for its header.
 	front = chip.HdrSize
 	// maxSegments is how many buffers a frame may have: three times what the longest one needs.
