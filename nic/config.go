@@ -23,6 +23,13 @@ type Config struct {
 	Buffers int // 0: what the rings need, and 1024 for the application
 	Room    int // bytes; 0: packet.DefaultRoom
 
+	// Offloads are those of the receive side that the application wants, of which the card does what it can:
+	// RxChecksum. Info tells which it does.
+	Offloads Offloads
+	// VLANs are the VLANs of which the port receives frames, besides those without a tag; nil means all, and no
+	// filter. Ports whose card has no such filter are not opened then. Promiscuous ports may receive others, too.
+	VLANs []uint16
+
 	// Port is the number that received buffers carry.
 	Port uint8
 	// Promiscuous switches reception of frames for other addresses on.
@@ -85,6 +92,9 @@ func (c Config) defaults() (Config, error) {
 		if v.v < v.low || v.v > v.high {
 			return c, fmt.Errorf("nic: %s %d: want %d to %d", v.name, v.v, v.low, v.high)
 		}
+	}
+	if err := CheckVLANs(c.VLANs); err != nil {
+		return c, fmt.Errorf("nic: %w", err)
 	}
 	if c.Buffers == 0 {
 		// Each queue's cache holds up to 512 free buffers.

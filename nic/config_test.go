@@ -1,6 +1,7 @@
 package nic
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ func TestDefaults(t *testing.T) {
 		t.Errorf("%+v", c)
 	}
 	again, err := c.defaults()
-	if err != nil || again != c {
+	if err != nil || !reflect.DeepEqual(again, c) {
 		t.Errorf("defaults of defaults: %+v, %v", again, err)
 	}
 

@@ -87,6 +87,7 @@ type Info struct {
 	RxRing   int // descriptors
 	TxRing   int // descriptors
 	MTU      int // bytes, without Ethernet header and FCS
+	Offloads Offloads
 	Port     uint8
 	// Domain is the address space of the port's memory: frames of a pool whose Domain compares
 	// equal can be sent without a copy.
@@ -153,6 +154,13 @@ type (
 		// compares what it sees with the call before, so it is to be called about once a second. It costs some
 		// reads of registers and nothing on the queues' way.
 		Trouble() error
+	}
+
+	// VLANFilterer is implemented by ports that can filter by VLAN. It works on those that were opened with
+	// Config.VLANs.
+	VLANFilterer interface {
+		// SetVLANs replaces the VLANs of which the port receives frames.
+		SetVLANs(ids []uint16) error
 	}
 
 	// CacheUser is implemented by queues that can share a worker's cache of buffers. Where one worker

@@ -22,6 +22,7 @@ type infoJSON struct {
 	LinkUp   bool   `json:"link_up"`
 	Speed    int    `json:"speed_mbit_s"`
 	MTU      int    `json:"mtu"`
+	Offloads string `json:"offloads"`
 	RxQueues int    `json:"rx_queues"`
 	TxQueues int    `json:"tx_queues"`
 	RxRing   int    `json:"rx_ring"`
@@ -117,7 +118,7 @@ func portInfo(c *cobra.Command, d nic.Device, asJSON bool) error {
 	if asJSON {
 		return printJSON(c.OutOrStdout(), infoJSON{
 			Address: i.Address, Driver: i.Driver, Card: i.Card, MAC: i.MAC.String(), NUMANode: i.NUMANode,
-			LinkUp: l.Up, Speed: l.Speed, MTU: i.MTU, RxQueues: i.RxQueues, TxQueues: i.TxQueues,
+			LinkUp: l.Up, Speed: l.Speed, MTU: i.MTU, Offloads: i.Offloads.String(), RxQueues: i.RxQueues, TxQueues: i.TxQueues,
 			RxRing: i.RxRing, TxRing: i.TxRing, Buffers: i.Pool.Len(), LEDs: leds,
 		})
 	}
@@ -133,6 +134,7 @@ func portInfo(c *cobra.Command, d nic.Device, asJSON bool) error {
 		[2]string{"NUMA node", orNone(i.NUMANode)},
 		[2]string{"link", link},
 		[2]string{"MTU", fmt.Sprint(i.MTU)},
+		[2]string{"offloads", i.Offloads.String()},
 		[2]string{"receive", fmt.Sprintf("%d queues of %d descriptors", i.RxQueues, i.RxRing)},
 		[2]string{"transmit", fmt.Sprintf("%d queues of %d descriptors", i.TxQueues, i.TxRing)},
 		[2]string{"buffers", fmt.Sprintf("%d of %d bytes", i.Pool.Len(), i.Pool.Room())},

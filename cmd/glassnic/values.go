@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"glassnic/internal/cpu"
+	"glassnic/nic"
 )
 
 // Types of flags; they implement pflag.Value.
@@ -106,4 +107,32 @@ func (c *choice) add(cmd *cobra.Command, name, usage string, def string, of ...s
 	c.value, c.of = def, of
 	cmd.Flags().Var(c, name, usage)
 	_ = cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(of, cobra.ShellCompDirectiveNoFileComp))
+}
+
+// vlans is a list of VLANs: 5,100. "none" is a list of none, and nil no list.
+type vlans []uint16
+
+func (v *vlans) Type() string { return "list" }
+
+func (v *vlans) String() string {
+	var s []string
+	for _, id := range *v {
+		s = append(s, strconv.Itoa(int(id)))
+	}
+	return strings.Join(s, ",")
+}
+
+func (v *vlans) Set(s string) error {
+	*v = vlans{}
+	if s == "none" {
+		return nil
+	}
+	for part := range strings.SplitSeq(s, ",") {
+		id, err := strconv.ParseUint(part, 10, 16)
+		if err != nil || nic.CheckVLANs([]uint16{uint16(id)}) != nil {
+			return errors.New("want VLANs from 0 to 4094 such as 5,100, or none")
+		}
+		*v = append(*v, uint16(id))
+	}
+	return nil
 }

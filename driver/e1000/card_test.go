@@ -411,9 +411,15 @@ func (c *card) report(n int, end bool, addr uint64) (w0, w1 uint64) {
 	return ^uint64(0), status | 3<<29 | uint64(n)<<32 | 0xffff<<48
 }
 
-// accepts is the address filter.
+// accepts is the VLAN and the address filter.
 func (c *card) accepts(f []byte) bool {
 	rctl := c.regs[facts.RCTL]
+	if rctl&(1<<18) != 0 && f[12] == 0x81 && f[13] == 0 {
+		id := binary.BigEndian.Uint16(f[14:]) & 0xfff
+		if c.regs[facts.VFTA(int(id>>5))]>>(id&31)&1 == 0 {
+			return false
+		}
+	}
 	if f[0]&1 == 0 {
 		low, high := c.regs[facts.RAL(0)], c.regs[facts.RAH(0)]
 		own := high>>31 != 0 && binary.LittleEndian.Uint32(f) == low && binary.LittleEndian.Uint16(f[4:]) == uint16(high)

@@ -2,6 +2,7 @@ package e1000_test
 
 import (
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -255,5 +256,47 @@ func TestInfo(t *testing.T) {
 		got.NUMANode != -1 || got.RxQueues != 3 || got.TxQueues != 5 || got.RxRing != 64 || got.TxRing != 128 ||
 		got.MTU != 4000 || got.Port != 9 || got.Domain != c.space.Domain() || got.Pool == nil || got.Pool.Domain() != got.Domain {
 		t.Errorf("%+v", got)
+	}
+}
+
+// The port receives the VLANs that it was told, and frames without a tag.
+func TestVLANs(t *testing.T) {
+	forFamilies(t, func(t *testing.T, c *card) {
+		var r *rig
+		hears := func(what string, want ...int) {
+			t.Helper()
+			var frames [][]byte
+			for _, id := range []int{-1, 0, 5, 6, 4094} {
+				f := frame(60, 7)
+				if id >= 0 {
+					copy(f[12:], []byte{0x81, 0, 0x60 | byte(id>>8), byte(id)})
+				}
+				r.put(f)
+				if slices.Contains(want, id) {
+					frames = append(frames, f)
+				}
+			}
+			r.step()
+			same(t, what, r.receive(0, 8), frames)
+		}
+		cfg := small
+		cfg.VLANs = []uint16{5, 4094}
+		r = open(t, c, cfg)
+		hears("as opened", -1, 5, 4094)
+		if err := r.dev.SetVLANs([]uint16{0, 6}); err != nil {
+			t.Fatal(err)
+		}
+		hears("others", -1, 0, 6)
+		if err := r.dev.SetVLANs(nil); err != nil {
+			t.Fatal(err)
+		}
+		hears("none", -1)
+		if err := r.dev.SetVLANs([]uint16{4095}); err == nil || !strings.Contains(err.Error(), "VLAN 4095: want 0 to 4094") {
+			t.Error(err)
+		}
+	})
+	r := open(t, newCard(0x10d3), small)
+	if err := r.dev.SetVLANs([]uint16{1}); err == nil || !strings.Contains(err.Error(), "opened without a list of VLANs") {
+		t.Error(err)
 	}
 }

@@ -68,9 +68,7 @@ func (d *Device) initFilters() {
 	for i := range tableSize {
 		d.regs.Write32(chip.MTA(i), 0)
 	}
-	for i := range tableSize {
-		d.regs.Write32(chip.VFTA(i), 0)
-	}
+	d.fillVFTA(d.cfg.VLANs)
 	d.promiscuous = d.cfg.Promiscuous
 	d.setRCTL()
 }
@@ -103,6 +101,9 @@ func (d *Device) setRCTL() {
 	if d.allMulticast {
 		v |= chip.RctlMPE
 	}
+	if d.cfg.VLANs != nil {
+		v |= chip.RctlVFE
+	}
 	if d.cfg.MTU > 1500 {
 		v |= chip.RctlLPE
 	}
@@ -129,4 +130,27 @@ func (d *Device) SetMulticast(addrs []net.HardwareAddr) error {
 			d.regs.Write32(chip.MTA(i), v)
 		}
 	})
+}
+
+// SetVLANs implements nic.VLANFilterer.
+func (d *Device) SetVLANs(ids []uint16) error {
+	const step = "set VLANs"
+	if err := nic.CheckVLANs(ids); err != nil {
+		return d.fail(step, "%w", err)
+	}
+	if d.cfg.VLANs == nil {
+		return d.fail(step, "the port was opened without a list of VLANs: it receives all")
+	}
+	return d.change(step, func() { d.fillVFTA(ids) })
+}
+
+// fillVFTA writes the table of 4096 bits in which the card looks VLANs up, where RCTL.VFE says so (8254x 13.5.4).
+func (d *Device) fillVFTA(ids []uint16) {
+	var vfta [tableSize]uint32
+	for _, id := range ids {
+		vfta[id>>5] |= 1 << (id & 31)
+	}
+	for i, v := range vfta {
+		d.regs.Write32(chip.VFTA(i), v)
+	}
 }

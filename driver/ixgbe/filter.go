@@ -10,8 +10,10 @@ import (
 	"glassnic/nic"
 )
 
-// mtaSize is the number of registers of the multicast table, of 32 bits each (8.2.3.7.7).
-const mtaSize = 128
+const (
+	mtaSize  = 128 // registers of the multicast table, of 32 bits each (8.2.3.7.7)
+	vftaSize = 128 // and of the VLAN table (8.2.3.7.11)
+)
 
 // initMAC reads the port's address, which the card took from its EEPROM (4.6.3, 8.2.3.7.8). A card
 // without one gets one that is locally administered.
@@ -68,6 +70,9 @@ func (d *Device) initFilters() {
 	}
 	d.promiscuous = d.cfg.Promiscuous
 	d.setFCTRL()
+	if d.cfg.VLANs != nil {
+		d.filterVLANs(d.cfg.VLANs)
+	}
 }
 
 // SetPromiscuous implements nic.Device: frames for every address, unicast and multicast.
@@ -120,3 +125,30 @@ func (d *Device) SetMulticast(addrs []net.HardwareAddr) error {
 		d.regs.Write32(chip.MCSTCTRL, v)
 	})
 }
+
+// SetVLANs implements nic.VLANFilterer. Promiscuous ports filter by VLAN, too.
+func (d *Device) SetVLANs(ids []uint16) error {
+	const step = "set VLANs"
+	if err := nic.CheckVLANs(ids); err != nil {
+		return d.fail(step, "%w", err)
+	}
+	if d.cfg.VLANs == nil {
+		return d.fail(step, "the port was opened without a list of VLANs: it receives all")
+	}
+	return d.change(step, func() { d.filterVLANs(ids) })
+}
+
+// filterVLANs has the card look VLANs up in a table of 4096 bits (8.2.3.7.2, 8.2.3.7.11).
+func (d *Device) filterVLANs(ids []uint16) {
+	var vfta [vftaSize]uint32
+	for _, id := range ids {
+		vfta[id>>5] |= 1 << (id & 31)
+	}
+	for i, v := range vfta {
+		d.regs.Write32(chip.VFTA(i), v)
+	}
+	d.regs.Write32(chip.VLNCTRL, tagType|chip.VlnctrlVFE)
+}
+
+// tagType is the EtherType of a VLAN tag (IEEE 802.1Q, 9.6), which is the register's reset value as well (8.2.3.7.2).
+const tagType = 0x8100

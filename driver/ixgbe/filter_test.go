@@ -5,6 +5,7 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 
@@ -187,5 +188,50 @@ func TestNoMAC(t *testing.T) {
 	r := &rig{t: t, sim: s, wire: w, dev: d.(*ixgbe.Device)}
 	if !r.hears(mac) || r.hears(own) {
 		t.Errorf("the card does not listen to %v", mac)
+	}
+}
+
+// The port receives the VLANs that it was told, and frames without a tag.
+func TestVLANs(t *testing.T) {
+	r := open(t, nic.Config{VLANs: []uint16{5, 4094}})
+	hears := func(what string, want ...int) {
+		t.Helper()
+		var frames [][]byte
+		for _, id := range []int{-1, 0, 5, 6, 4094} {
+			f := frame(60, 7)
+			copy(f, own)
+			if id >= 0 {
+				copy(f[12:], []byte{0x81, 0, 0x60 | byte(id>>8), byte(id)})
+			}
+			r.wire.put(f)
+			if slices.Contains(want, id) {
+				frames = append(frames, f)
+			}
+		}
+		r.step()
+		same(t, what, r.receive(), frames)
+	}
+	hears("as opened", -1, 5, 4094)
+	for _, c := range []struct {
+		what string
+		ids  []uint16
+		want []int
+	}{{"others", []uint16{0, 6}, []int{-1, 0, 6}}, {"none", nil, []int{-1}}} {
+		if err := r.dev.SetVLANs(c.ids); err != nil {
+			t.Fatal(err)
+		}
+		hears(c.what, c.want...)
+	}
+	if err := r.dev.SetPromiscuous(true); err != nil {
+		t.Fatal(err)
+	}
+	hears("promiscuous", -1)
+	if err := r.dev.SetVLANs([]uint16{4095}); err == nil || !strings.Contains(err.Error(), "VLAN 4095: want 0 to 4094") {
+		t.Error(err)
+	}
+	r = open(t, nic.Config{})
+	hears("no filter", -1, 0, 5, 6, 4094)
+	if err := r.dev.SetVLANs([]uint16{1}); err == nil || !strings.Contains(err.Error(), "opened without a list of VLANs") {
+		t.Error(err)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 // Feature bits, by number.
 const (
+	fCSum, fGuestCSum, fCtrlVLAN                             = 1 << 0, 1 << 1, 1 << 19
 	fMTU, fMAC, fMrg, fStatus, fCtrl, fCtrlRx, fMQ, fCtrlMAC = 1 << 3, 1 << 5, 1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 22, 1 << 23
 	fAnyLayout, fEventIdx                                    = 1 << 27, 1 << 29
 	fVersion1, fPlatform, fPacked, fOrder                    = 1 << 32, 1 << 33, 1 << 34, 1 << 36
@@ -59,6 +60,7 @@ type card struct {
 	answer               byte
 	mute                 bool                   // answers no command
 	queue                func(frame []byte) int // of a frame that arrives
+	partial              *[2]uint16             // where checksums of frames that arrive are partial: start and offset
 	pieces               int                    // what the header says of them; -1: what is so
 	ports                mmio.Region            // of the legacy interface
 	trouble              error                  // of the bus

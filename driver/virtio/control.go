@@ -129,6 +129,9 @@ func (d *Device) initControl(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := d.filterVLANs(ctx, step, d.cfg.VLANs); err != nil {
+		return err
+	}
 	if !d.features.Has(chip.NetCtrlRx) {
 		return nil
 	}

@@ -166,3 +166,41 @@ func TestMultiqueue(t *testing.T) {
 		}
 	}
 }
+
+// The device filters VLANs where the settings name some, and only there.
+func TestVLANs(t *testing.T) {
+	for name, c := range controlled() {
+		t.Run(name, func(t *testing.T) {
+			c.offered |= fCtrlVLAN
+			r := open(t, c, nic.Config{Buffers: 1280, VLANs: []uint16{5, 4094}})
+			if err := r.dev.SetVLANs([]uint16{4094, 0x102}); err != nil {
+				t.Error(err)
+			}
+			if err := r.dev.SetVLANs(nil); err != nil {
+				t.Error(err)
+			}
+			var got []string
+			for _, cmd := range c.commands {
+				if strings.HasPrefix(cmd, "2/") {
+					got = append(got, cmd)
+				}
+			}
+			want := []string{"2/0 05 00", "2/0 fe 0f", "2/0 02 01", "2/1 05 00", "2/1 02 01", "2/1 fe 0f"}
+			if !slices.Equal(got, want) {
+				t.Errorf("%q, want %q", got, want)
+			}
+			if err := r.dev.SetVLANs([]uint16{4095}); err == nil || !strings.Contains(err.Error(), "VLAN 4095: want 0 to 4094") {
+				t.Error(err)
+			}
+		})
+	}
+	c := controlled()["modern"]
+	c.offered |= fCtrlVLAN
+	r := open(t, c, small)
+	if err := r.dev.SetVLANs([]uint16{1}); err == nil || !strings.Contains(err.Error(), "opened without a list of VLANs") {
+		t.Error(err)
+	}
+	if c.has(fCtrlVLAN) {
+		t.Error("the device filters VLANs, and nobody asked for it")
+	}
+}

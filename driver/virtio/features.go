@@ -5,6 +5,7 @@ import (
 
 	"glassnic/bus"
 	chip "glassnic/chip/virtio"
+	"glassnic/nic"
 )
 
 // settle chooses among the features that a device offers, and refuses devices that lack one that is needed. All
@@ -18,9 +19,7 @@ func (d *Device) settle(offered chip.Features) (chip.Features, error) {
 	if i, ok := d.fn.(bus.Isolated); ok && i.Isolated() && !offered.Has(chip.AccessPlatform) {
 		return 0, lack(chip.AccessPlatform, "the device goes around the IOMMU, so it cannot be used through VFIO: give QEMU's device iommu_platform=on and disable-legacy=on, or unbind it from vfio-pci and use physical addresses")
 	}
-	// Offloads are left alone, since buffers cannot say what they need: a partial checksum, a size of segments. So is
-	// the filter of VLANs (VIRTIO_NET_F_CTRL_VLAN): without it the device passes them all.
-	want := chip.NetMAC | chip.NetStatus | chip.NetMTU | chip.EventIdx
+	want := chip.NetMAC | chip.NetStatus | chip.NetMTU | chip.EventIdx | chip.NetCSum
 	if legacy {
 		want |= chip.AnyLayout
 	} else {
@@ -35,11 +34,21 @@ func (d *Device) settle(offered chip.Features) (chip.Features, error) {
 		}
 		want |= chip.NetMrgRxbuf
 	}
+	// Where headers lie apart, nobody reads them (2.7.4.2).
+	if d.cfg.Offloads&nic.RxChecksum != 0 && (!legacy || offered.Has(chip.AnyLayout)) {
+		want |= chip.NetGuestCSum
+	}
 	if offered.Has(chip.NetCtrlVQ) { // all these need it (5.1.3.1)
 		want |= chip.NetCtrlVQ | chip.NetCtrlRx | chip.NetCtrlMACAddr
 		if d.cfg.RxQueues > 1 {
 			want |= chip.NetMQ
 		}
+		if d.cfg.VLANs != nil { // with the feature, a device passes no VLAN that it was not told of (5.1.6.5.3)
+			want |= chip.NetCtrlVLAN
+		}
+	}
+	if f := chip.NetCtrlVQ | chip.NetCtrlVLAN; d.cfg.VLANs != nil && !offered.Has(f) {
+		return 0, lack(f&^offered, "the device cannot filter VLANs: open the port without a list of them")
 	}
 	if f := chip.NetCtrlVQ | chip.NetMQ; d.cfg.RxQueues > 1 && !offered.Has(f) {
 		return 0, lack(f&^offered, "there is one queue each way, want at most that instead of %d", d.cfg.RxQueues)
@@ -62,3 +71,14 @@ func (d *Device) header() int {
 
 // apart tells whether the header has to have a descriptor of its own (2.7.4.2).
 func (d *Device) apart() bool { return d.features&(chip.Version1|chip.AnyLayout) == 0 }
+
+// offloads are what the device does.
+func (d *Device) offloads() (o nic.Offloads) {
+	if d.features.Has(chip.NetGuestCSum) {
+		o |= nic.RxChecksum
+	}
+	if d.features.Has(chip.NetCSum) {
+		o |= nic.TxChecksum
+	}
+	return o
+}

@@ -2,10 +2,13 @@ package virtio
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"net"
+	"slices"
 
 	chip "glassnic/chip/virtio"
+	"glassnic/nic"
 )
 
 func unicast(mac net.HardwareAddr) error {
@@ -73,4 +76,43 @@ func (d *Device) SetMAC(mac net.HardwareAddr) error {
 		d.mac = append(net.HardwareAddr(nil), mac...)
 		return nil
 	})
+}
+
+// SetVLANs implements nic.VLANFilterer.
+func (d *Device) SetVLANs(ids []uint16) error {
+	const step = "set VLANs"
+	if err := nic.CheckVLANs(ids); err != nil {
+		return d.fail(step, "%w", err)
+	}
+	return d.change(step, func() error {
+		if d.cfg.VLANs == nil {
+			return d.fail(step, "the port was opened without a list of VLANs: it receives all")
+		}
+		return d.filterVLANs(context.Background(), step, ids)
+	})
+}
+
+// filterVLANs has the device pass these VLANs and no others (5.1.6.5.3).
+func (d *Device) filterVLANs(ctx context.Context, step string, ids []uint16) error {
+	command := func(cmd uint8, id uint16) error {
+		return d.command(ctx, step, chip.NetCtrlVLAN, chip.CtrlVLAN, cmd, binary.LittleEndian.AppendUint16(nil, id))
+	}
+	for _, id := range ids {
+		if slices.Contains(d.vlans, id) {
+			continue
+		}
+		if err := command(chip.CtrlVLANAdd, id); err != nil {
+			return err
+		}
+		d.vlans = append(d.vlans, id)
+	}
+	for i := len(d.vlans) - 1; i >= 0; i-- {
+		if id := d.vlans[i]; !slices.Contains(ids, id) {
+			if err := command(chip.CtrlVLANDel, id); err != nil {
+				return err
+			}
+			d.vlans = slices.Delete(d.vlans, i, i+1)
+		}
+	}
+	return nil
 }

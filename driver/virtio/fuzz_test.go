@@ -73,7 +73,7 @@ func FuzzDevice(f *testing.F) {
 	}
 	plays = append(plays, join([]byte{opStatus, 64}, look, receive, send), join([]byte{opStatus, 255}, look, receive, send))
 	for _, play := range plays {
-		for header := range byte(16) {
+		for header := range byte(32) {
 			f.Add(append([]byte{header}, play...))
 		}
 	}
@@ -87,6 +87,10 @@ func playDevice(t *testing.T, input []byte) {
 	cfg := nic.Config{RxRing: 64, TxRing: 64, MTU: 1000, Buffers: 512, Room: 1024, ReportEvery: 8, Interrupts: true}
 	c.offered |= fCtrl | fCtrlRx
 	c.set = &interrupts{kind: irq.MSIX, vectors: 1}
+	if header&16 != 0 {
+		c.offered |= fCSum | fGuestCSum
+		cfg.Offloads = nic.RxChecksum
+	}
 	if header&1 != 0 {
 		c.offered |= fPacked
 	}
@@ -97,7 +101,7 @@ func playDevice(t *testing.T, input []byte) {
 		c.offered |= fMrg
 		cfg.MTU = 9000
 	}
-	if header&8 != 0 && header&7 == 0 {
+	if header&8 != 0 && header&23 == 0 {
 		c = legacyCard()
 		c.offered &^= fAnyLayout
 		cfg.Buffers = 1024

@@ -35,6 +35,7 @@ type rxQueue struct {
 	fits    int    // bytes of a frame that fit a buffer
 	slow    bool   // frames go one by one, through take
 	merges  bool   // VIRTIO_NET_F_MRG_RXBUF
+	sums    bool   // VIRTIO_NET_F_GUEST_CSUM
 	twin    uint64 // 1 where headers have to lie apart: descriptors come in pairs
 	again   uint64 // of a packed ring: the second word of a descriptor that is given, without its ID
 	frame   partial
@@ -60,6 +61,7 @@ func (d *Device) newRx(i int) error {
 		span:  packet.MakeSpan(packet.Headroom, 1, packet.PortFlags(d.cfg.Port)|d.pool.Flags()),
 		short: uint64(hdr) + 1, room: uint64(min(d.pool.Room(), d.maxFrame())), fits: d.pool.Room(), max: d.maxFrame(),
 		shift: uint64(packet.Headroom - hdr), merges: d.features.Has(chip.NetMrgRxbuf), slow: d.features.Has(chip.NetMrgRxbuf),
+		sums: d.features.Has(chip.NetGuestCSum),
 	}
 	if need := (d.maxFrame() + hdr + q.fits + hdr - 1) / (q.fits + hdr); q.merges && need > n-q.stretch {
 		return fmt.Errorf("%d descriptors are too few for a frame of MTU %d in %d buffers of %d bytes: want a longer ring or larger buffers", n, d.cfg.MTU, need, q.fits)
@@ -95,16 +97,22 @@ func (q *rxQueue) Receive(batch []*packet.Buf) int {
 }
 
 // run receives frames of one buffer each, up to the end of the stretch.
-func (q *rxQueue) run(batch []*packet.Buf) int {
+func (q *rxQueue) run(batch []*packet.Buf) (n int) {
 	switch {
 	case q.slow:
 		return 0
 	case q.isPacked:
-		return q.runPacked(batch)
-	case q.ready < len(batch):
-		q.look()
+		n = q.runPacked(batch)
+	default:
+		if q.ready < len(batch) {
+			q.look()
+		}
+		n = q.runSplit(batch)
 	}
-	return q.runSplit(batch)
+	if q.sums {
+		n = q.verify(batch[:n])
+	}
+	return n
 }
 
 // runSplit is run for a split ring.

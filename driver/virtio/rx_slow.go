@@ -61,6 +61,9 @@ func (q *rxQueue) single() (frame *packet.Buf, more bool) {
 	}
 	frame = f.head
 	f.head = nil
+	if q.sums && !f.broken && !q.verified(frame, f.total) {
+		q.breakOff(true)
+	}
 	if f.broken {
 		packet.Free([]*packet.Buf{frame})
 		return nil, true

@@ -98,11 +98,17 @@ func TestFeatures(t *testing.T) {
 		{"VFIO", all, 1500, true, ""},
 		{"no platform access", all &^ fPlatform, 1500, false, ""},
 		{"no platform access, VFIO", all &^ fPlatform, 1500, true, "VIRTIO_F_ACCESS_PLATFORM"},
+		{"no VLAN filter", all, 1500, false, "VIRTIO_NET_F_CTRL_VLAN"},
+		{"VLAN filter", all | fCtrlVLAN, 1500, false, ""},
+		{"VLAN filter, no control queue", all&^fCtrl | fCtrlVLAN, 1500, false, "VIRTIO_NET_F_CTRL_VQ"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			card := newCard()
 			card.offered, card.isolated = c.offered, c.vfio
 			cfg := nic.Config{RxRing: 64, TxRing: 64, Buffers: 640, MTU: c.mtu}
+			if strings.Contains(c.name, "VLAN") {
+				cfg.VLANs = []uint16{1}
+			}
 			if c.refused != "" {
 				if err := refused(t, context.Background(), card, cfg); !strings.Contains(err.Error(), c.refused) {
 					t.Errorf("%v does not name %s", err, c.refused)

@@ -33,6 +33,7 @@ type txQueue struct {
 	domain  any          // of the memory that the device reaches
 	most    int          // buffers of one frame
 	apart   bool         // a header has to have a descriptor of its own
+	sums    bool         // VIRTIO_NET_F_CSUM
 	header  uint64       // IOVA of a header for frames that have none in front of them
 
 	tangle *tangle // nil where the queue is not tangled
@@ -66,6 +67,7 @@ func (d *Device) newTx(i int) error {
 	q := &txQueue{
 		bufs: refsOf(make([]*packet.Buf, n)), stretch: reportEvery(d.cfg.ReportEvery, n), own: d.pool,
 		domain: d.fn.DMA().Domain(), top: uint64(d.maxFrame() - minTx), extra: uint64(d.header()), apart: d.apart(),
+		sums:   d.features.Has(chip.NetCSum),
 		header: header.IOVA, most: min(maxSegments, n-1),
 	}
 	if err := d.initRing(&q.ring, chip.TxQueue(i), n); err != nil {

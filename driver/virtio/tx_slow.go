@@ -100,10 +100,10 @@ func (q *txQueue) entry() uint64 {
 }
 
 // special sends a frame that run does not take: one in several buffers, or of another pool than those in the ring,
-// or without headroom, or one that cannot be sent; and all frames where the queue is tangled. It reports whether
-// the frame was taken.
+// or without headroom, or one that is not complete, or one that cannot be sent; and all frames where the queue is
+// tangled. It reports whether the frame was taken.
 func (q *txQueue) special(b *packet.Buf) bool {
-	segments, total, fits := 0, 0, true
+	segments, total, fits := 0, 0, q.complete(b)
 	for s := b; s != nil; s = s.Next() {
 		segments++
 		total += s.Len()
@@ -123,7 +123,7 @@ func (q *txQueue) special(b *packet.Buf) bool {
 		// A port that sends another port's frames mostly does so for good.
 		q.use(pool.NewCache(), true)
 	}
-	inside := !q.apart && b.Span().Offset() >= front
+	inside := q.inside(b)
 	need := segments
 	if !inside {
 		need++
@@ -144,9 +144,9 @@ func (q *txQueue) special(b *packet.Buf) bool {
 	return true
 }
 
-// stranger sends a frame that only its pool keeps from run.
+// stranger sends a frame that only its pool or its checksum keeps from run.
 func (q *txQueue) stranger(b *packet.Buf) {
-	clearHeader(b.Front())
+	q.writeHeader(b)
 	addr, n := b.IOVA()+b.Span().Offset()-q.extra, uint64(b.Len())
 	if q.isPacked {
 		d := q.packedView.at(q.next)
@@ -189,7 +189,7 @@ func (q *txQueue) chain(b *packet.Buf, inside bool, need int) {
 		}
 		parts[i] = part{s.IOVA() + s.Span().Offset(), s.Len(), 0}
 		if i == 0 {
-			clearHeader(s.Front())
+			q.writeHeader(s)
 			parts[i].addr -= q.extra
 			parts[i].n += int(q.extra)
 		}

@@ -51,9 +51,10 @@ type Device struct {
 
 	mu      sync.Mutex // guards the device's registers and what follows
 	mac     net.HardwareAddr
-	closed  bool  // by Stop
-	stopped error // of Stop, after which the device may still be at work
-	shut    bool  // by Close
+	vlans   []uint16 // that the device passes, where it filters them
+	closed  bool     // by Stop
+	stopped error    // of Stop, after which the device may still be at work
+	shut    bool     // by Close
 }
 
 // open implements nic.Driver.
@@ -180,7 +181,7 @@ func (d *Device) Info() nic.Info {
 	return nic.Info{
 		Driver: "virtio", Address: d.fn.Address(), Card: d.card, MAC: append(net.HardwareAddr(nil), d.mac...),
 		NUMANode: d.fn.NUMANode(), RxQueues: d.cfg.RxQueues, TxQueues: d.cfg.TxQueues,
-		RxRing: d.rx[0].size, TxRing: d.tx[0].size, MTU: d.cfg.MTU, Port: d.cfg.Port,
+		RxRing: d.rx[0].size, TxRing: d.tx[0].size, MTU: d.cfg.MTU, Port: d.cfg.Port, Offloads: d.offloads(),
 		Domain: d.fn.DMA().Domain(), Pool: d.pool,
 	}
 }

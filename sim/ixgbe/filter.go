@@ -32,6 +32,9 @@ type macConfig struct {
 	exact       []uint64 // further unicast and multicast addresses
 	mta         [128]uint32
 	exactBuf    [128]uint64
+	byVLAN      bool // by tags of the type, in vfta (8.2.3.7.2)
+	tagType     uint16
+	vfta        [128]uint32
 }
 
 // load reads the registers.
@@ -65,10 +68,27 @@ func (m *macConfig) load(c *Card) {
 			m.mta[i] = c.get(chip.MTA(i))
 		}
 	}
+	vlan := c.get(chip.VLNCTRL)
+	m.byVLAN, m.tagType = vlan&chip.VlnctrlVFE != 0, uint16(vlan&chip.VlnctrlVET)
+	if m.byVLAN {
+		for i := range m.vfta {
+			m.vfta[i] = c.get(chip.VFTA(i))
+		}
+	}
 }
 
-// pass tells whether the address filters (7.1.1.1) let a frame in.
-func (m *macConfig) pass(dst uint64) bool {
+// pass tells whether the address filters (7.1.1.1) and the VLAN filter (8.2.3.7.2) let a frame of at least 18 bytes in.
+func (m *macConfig) pass(data []byte) bool {
+	if m.byVLAN && binary.BigEndian.Uint16(data[12:]) == m.tagType {
+		if id := binary.BigEndian.Uint16(data[14:]) & 0xfff; m.vfta[id>>5]>>(id&31)&1 == 0 {
+			return false
+		}
+	}
+	return m.passAddress(address(data))
+}
+
+// passAddress is pass for the address alone.
+func (m *macConfig) passAddress(dst uint64) bool {
 	group := dst&1 != 0
 	switch {
 	case dst == broadcast:
@@ -89,10 +109,11 @@ func (m *macConfig) pass(dst uint64) bool {
 }
 
 // filter is pass, counting the frames that are refused.
-func (c *Card) filter(dst uint64, size int, errors uint64) bool {
-	if c.mac.pass(dst) {
+func (c *Card) filter(data []byte, errors uint64) bool {
+	if c.mac.pass(data) {
 		return true
 	}
+	dst, size := address(data), len(data)
 	s := &c.stats
 	s.total.RxFrames++
 	s.total.RxFiltered++
@@ -124,7 +145,7 @@ func (c *Card) irregular(f *wire.Frame) (errors uint64, ok bool) {
 	}
 	s.total.RxFrames++
 	s.n[statTPR]++
-	if n < 6 || !c.mac.pass(address(f.Data)) {
+	if n < 6 || !c.mac.passAddress(address(f.Data)) {
 		s.total.RxFiltered++
 		return 0, false
 	}

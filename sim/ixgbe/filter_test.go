@@ -73,3 +73,39 @@ func TestFilters(t *testing.T) {
 		r.clean()
 	})
 }
+
+func TestVLANFilter(t *testing.T) {
+	both(t, func(t *testing.T, polled bool) {
+		r := newRig(t, polled)
+		r.start()
+		rx := r.rx(0, 64, 2, 0)
+		passes := func(what string, kind, tci uint16, want bool) {
+			t.Helper()
+			f := frame(60, 0)
+			copy(f, []byte{0x02, 0x00, 0x00, 0x82, 0x59, 0x90})
+			binary.BigEndian.PutUint16(f[12:], kind)
+			binary.BigEndian.PutUint16(f[14:], tci)
+			r.port.push(f)
+			r.step(4)
+			if got := len(rx.take()) == 1; got != want {
+				t.Errorf("%s: %04x %04x passes: %v", what, kind, tci, got)
+			}
+		}
+		passes("reset", 0x8100, 5, true)
+		r.reg.Write32(chip.VFTA(127), 1<<30)
+		r.reg.Write32(chip.VLNCTRL, 0x8100|1<<30)
+		for _, fctrl := range []uint32{0, chip.FctrlUPE} {
+			r.reg.Write32(chip.FCTRL, fctrl)
+			passes("VFE", 0x8100, 5, false)
+			passes("VFE", 0x8100, 4094, true)
+			passes("VFE, priority", 0x8100, 0xeffe, true)
+			passes("VFE", 0x8100, 4095, false)
+			passes("no tag", 0x0800, 5, true)
+			passes("another type", 0x88a8, 5, true)
+		}
+		r.reg.Write32(chip.VLNCTRL, 0x88a8|1<<30)
+		passes("another type", 0x88a8, 5, false)
+		passes("another type", 0x8100, 5, true)
+		r.clean()
+	})
+}

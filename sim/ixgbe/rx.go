@@ -125,7 +125,7 @@ func (c *Card) place(frames []wire.Frame) int {
 	var t rxTally
 	m := &c.mac
 	q := &c.rxq[0]
-	longest, unicast, promiscuous := m.longest, m.first, m.promiscuous
+	longest, unicast, promiscuous, byVLAN := m.longest, m.first, m.promiscuous, m.byVLAN
 	plain := m.strip && c.seen&lies == 0
 	if !m.strip {
 		t.kept = fcs
@@ -142,8 +142,8 @@ func (c *Card) place(frames []wire.Frame) int {
 			}
 		}
 		dst := le64(data) & macMask
-		if dst != unicast && !promiscuous || dst&1 != 0 {
-			if !c.filter(dst, len(data), errors) {
+		if dst != unicast && !promiscuous || dst&1 != 0 || byVLAN {
+			if !c.filter(data, errors) {
 				continue
 			}
 		}
