@@ -45,6 +45,16 @@ func OpenFIFO(path string) (*Event, error) {
 	return &Event{fd: fd}, nil
 }
 
+// Take makes an event of an eventfd or a pipe that another process handed over; fd belongs to the event, also where
+// there is an error.
+func Take(fd int) (*Event, error) {
+	if err := unix.SetNonblock(fd, true); err != nil {
+		_ = unix.Close(fd)
+		return nil, fmt.Errorf("event: %w", err)
+	}
+	return &Event{fd: fd}, nil
+}
+
 // FD returns the file descriptor, -1 once closed.
 func (e *Event) FD() int {
 	e.mu.Lock()

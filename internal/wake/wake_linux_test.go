@@ -126,3 +126,32 @@ func TestFIFO(t *testing.T) {
 		t.Errorf("a plain file: %v", err)
 	}
 }
+
+// A file descriptor of another process's, which may block, does not.
+func TestTake(t *testing.T) {
+	fd, err := unix.Eventfd(3, unix.EFD_CLOEXEC)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := Take(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
+	var s Set
+	s.Add(e.FD())
+	if ok, err := s.Sleep(0); err != nil || !ok {
+		t.Errorf("%v, %v: it was signalled", ok, err)
+	}
+	for range 2 {
+		if err := e.Clear(); err != nil {
+			t.Error(err)
+		}
+	}
+	if ok, err := s.Sleep(0); err != nil || ok {
+		t.Errorf("%v, %v: it was cleared", ok, err)
+	}
+	if _, err := Take(-1); err == nil {
+		t.Error("no file descriptor is taken")
+	}
+}
