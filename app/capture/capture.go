@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"glassnic/app/internal/worker"
+	"glassnic/internal/filter"
 	"glassnic/nic"
 	"glassnic/packet"
 )
@@ -33,7 +34,9 @@ type Config struct {
 	Format Format     // "": Pcap
 	// SnapLen is how many bytes of a frame are stored at most, up to MaxSnap; 0: MaxSnap.
 	SnapLen int
-	// Count is how many frames are captured; 0: until ctx ends.
+	// Filter tells which frames are captured; nil: all. The others are counted (Report.Filtered).
+	Filter *filter.Program
+	// Count is how many frames are captured, those that Filter leaves out not counted; 0: until ctx ends.
 	Count uint64
 	// Batch is the most frames that are received at once, 1 to packet.MaxTake; 0: 256.
 	Batch int
@@ -114,7 +117,7 @@ func (cfg *Config) capturer() (*capturer, error) {
 	}
 	before, _ := cfg.Port.Stats()
 	c := &capturer{
-		port: cfg.Port, missed: before.RxMissed, batch: make([]*packet.Buf, cfg.Batch), count: cfg.Count, snap: cfg.SnapLen,
+		port: cfg.Port, missed: before.RxMissed, batch: make([]*packet.Buf, cfg.Batch), count: cfg.Count, snap: cfg.SnapLen, filter: cfg.Filter,
 		idle: worker.Idle{Sleep: cfg.IdleSleep}, adapt: cfg.Adaptive, cache: info.Pool.NewCache(), scratch: make([]byte, 0, 64<<10),
 	}
 	for i := range info.RxQueues {

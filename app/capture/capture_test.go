@@ -14,6 +14,7 @@ import (
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
 
+	"glassnic/internal/filter"
 	"glassnic/nic/nictest"
 	"glassnic/packet"
 )
@@ -177,6 +178,34 @@ func TestCount(t *testing.T) {
 	}
 	if s, _ := p.Stats(); s.RxPackets != 25 {
 		t.Errorf("%d frames received", s.RxPackets)
+	}
+}
+
+// TestFilter: frames that do not match are counted and not stored, and Count is of those that do.
+func TestFilter(t *testing.T) {
+	prog, err := filter.Compile(t.Context(), "ether[5] & 1 = 1 and greater 60", filter.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := port(t, nictest.Config{})
+	for i := range 100 {
+		f := frame(i, 59+i%2+2000*(i%4/2))
+		f[5] = byte(i)
+		p.Arrive(0, f)
+	}
+	var file bytes.Buffer
+	r, err := Run(t.Context(), Config{Port: p, Output: &file, Filter: prog, Count: 40, Batch: 16}, nil)
+	if err != nil || r.Written != 40 || r.RxPackets != r.Written+r.Filtered || r.Filtered < 39 || r.Filtered > 41 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	frames, _ := read(t, Pcap, &file)
+	for i, f := range frames {
+		if n := 2*i + 1; f.data[5] != byte(n) || f.length != 60+2000*(n%4/2) {
+			t.Fatalf("frame %d: number %d of %d bytes", i, f.data[5], f.length)
+		}
+	}
+	if len(frames) != 40 {
+		t.Errorf("%d frames", len(frames))
 	}
 }
 

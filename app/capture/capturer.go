@@ -4,14 +4,16 @@ import (
 	"time"
 
 	"glassnic/app/internal/worker"
+	"glassnic/internal/filter"
 	"glassnic/nic"
 	"glassnic/packet"
 )
 
-// counts are what the worker publishes: received = written + failed + buffered.
+// counts are what the worker publishes: received = written + filtered + failed + buffered.
 type counts struct {
 	received, bytes uint64
 	written         tally
+	filtered        uint64
 	failed          uint64
 	sleeps          worker.Sleeps
 }
@@ -26,6 +28,7 @@ type capturer struct {
 	file    *file
 	count   uint64 // 0: no limit
 	snap    int
+	filter  *filter.Program // nil: all frames
 	idle    worker.Idle
 	adapt   bool
 	missed  uint64 // by the card, before Run
@@ -56,7 +59,7 @@ func (c *capturer) loop(stop *worker.Stop) {
 		c.err = c.file.finish(now.RxMissed - c.missed)
 	}
 	c.collect()
-	c.c.failed = c.c.received - c.c.written.frames
+	c.c.failed = c.c.received - c.c.filtered - c.c.written.frames
 	c.published.Put(&c.c)
 }
 
@@ -78,7 +81,10 @@ func (c *capturer) collect() {
 	}
 }
 
-func (c *capturer) enough() bool { return c.count > 0 && c.c.received >= c.count }
+// left is how many frames may still be captured where there is a limit.
+func (c *capturer) left() uint64 { return c.count - (c.c.received - c.c.filtered) }
+
+func (c *capturer) enough() bool { return c.count > 0 && c.left() == 0 }
 
 // step takes a batch from each queue.
 func (c *capturer) step() {
@@ -86,7 +92,7 @@ func (c *capturer) step() {
 	for _, q := range c.queues {
 		batch := c.batch
 		if c.count > 0 {
-			batch = batch[:min(uint64(len(batch)), c.count-c.c.received)]
+			batch = batch[:min(uint64(len(batch)), c.left())]
 		}
 		if n := q.Receive(batch); n > 0 {
 			found = true
@@ -118,7 +124,9 @@ func (c *capturer) store(at time.Time, frames []*packet.Buf) {
 		}
 		c.c.received++
 		c.c.bytes += uint64(len(data))
-		if c.err == nil {
+		if c.filter != nil && c.filter.Match(data, len(data)) == 0 {
+			c.c.filtered++
+		} else if c.err == nil {
 			c.err = c.file.add(at, data[:min(len(data), c.snap)], len(data))
 		}
 		if b.PoolID() == pool && b.Flags()&packet.Chained == 0 {

@@ -9,7 +9,7 @@ import (
 // WriteFailed is the reason for which frames are dropped.
 const WriteFailed = "write_failed"
 
-// Report is what an interval or the whole run brought. RxPackets = Written + all Drops; frames that are
+// Report is what an interval or the whole run brought. RxPackets = Written + Filtered + all Drops; frames that are
 // still buffered are in the next report.
 type Report struct {
 	Type        string            `json:"type"` // "interval" or "total"
@@ -19,6 +19,7 @@ type Report struct {
 	RxBytes     uint64            `json:"rx_bytes"` // without FCS
 	Written     uint64            `json:"written_packets"`
 	Stored      uint64            `json:"written_bytes"` // of frames, after the snap length
+	Filtered    uint64            `json:"filtered"`      // left out by the filter
 	Drops       map[string]uint64 `json:"drops"`         // by reason; all reasons are present
 	Missed      uint64            `json:"missed"`        // by the card, since nobody fetched them in time
 	worker.Rate                   // of what was received
@@ -50,8 +51,9 @@ func (m *meter) interval() Report {
 	l := m.lastCounts
 	r := m.report("interval", now.Sub(m.last), counts{
 		received: c.received - l.received, bytes: c.bytes - l.bytes,
-		written: tally{c.written.frames - l.written.frames, c.written.bytes - l.written.bytes},
-		failed:  c.failed - l.failed, sleeps: c.sleeps.Sub(l.sleeps),
+		written:  tally{c.written.frames - l.written.frames, c.written.bytes - l.written.bytes},
+		filtered: c.filtered - l.filtered,
+		failed:   c.failed - l.failed, sleeps: c.sleeps.Sub(l.sleeps),
 	}, missed-m.lastMissed)
 	m.last, m.lastCounts, m.lastMissed = now, c, missed
 	return r
@@ -62,14 +64,14 @@ func (m *meter) total() Report { return m.report("total", time.Since(m.start), m
 // counts returns the worker's counters without the frames that are buffered.
 func (m *meter) counts() counts {
 	c := m.c.published.Get()
-	c.received = c.written.frames + c.failed
+	c.received = c.written.frames + c.filtered + c.failed
 	return c
 }
 
 func (m *meter) report(kind string, d time.Duration, c counts, missed uint64) Report {
 	r := Report{
 		Type: kind, Seconds: d.Seconds(), Port: m.cfg.Port.Info().Address,
-		RxPackets: c.received, RxBytes: c.bytes, Written: c.written.frames, Stored: c.written.bytes,
+		RxPackets: c.received, RxBytes: c.bytes, Written: c.written.frames, Stored: c.written.bytes, Filtered: c.filtered,
 		Drops: map[string]uint64{WriteFailed: c.failed}, Missed: missed,
 		Rate: worker.RateOf(c.received, c.bytes, d.Seconds()),
 	}

@@ -46,7 +46,7 @@ func TestPortGone(t *testing.T) {
 // TestNames fixes the names that programs read.
 func TestNames(t *testing.T) {
 	text, err := json.Marshal(Report{Type: "total", Drops: map[string]uint64{WriteFailed: 0}})
-	want := `{"type":"total","seconds":0,"port":"","rx_packets":0,"rx_bytes":0,"written_packets":0,"written_bytes":0,` +
+	want := `{"type":"total","seconds":0,"port":"","rx_packets":0,"rx_bytes":0,"written_packets":0,"written_bytes":0,"filtered":0,` +
 		`"drops":{"write_failed":0},"missed":0,"mpps":0,"mbit_s":0,"mbit_s_framed":0}`
 	if err != nil || string(text) != want {
 		t.Errorf("%s\nwant %s", text, want)

@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"glassnic/app/capture"
+	"glassnic/internal/filter"
 	"glassnic/nic"
 )
 
@@ -23,11 +25,15 @@ func newCap() *cobra.Command {
 		file   string
 		format choice
 		d      time.Duration
+		dump   int
 	)
 	c := &cobra.Command{
-		Use: "cap A", Short: "Capture what a port receives", Args: wants, ValidArgsFunction: completePorts,
+		Use: "cap A [FILTER]...", Short: "Capture what a port receives", Args: atLeastPort, ValidArgsFunction: completePorts,
 		Long: `Capture what a port receives to a file, to stdout (-w -), or without -w as a line of text for each
 packet, until a count, a duration or Ctrl-C. Reports go to stdout with -w FILE, otherwise to stderr.
+
+FILTER, of one or several arguments, says which packets are captured, in tcpdump's language (pcap-filter(7)); -d prints
+what it is compiled to. Frames are those of Ethernet, tags are in the frame, and a port's frames are all inbound.
 
 The worker polls and keeps a CPU busy. With --adaptive it sleeps when it has nothing to do; see fwd.`,
 	}
@@ -38,6 +44,7 @@ The worker polls and keeps a CPU busy. With --adaptive it sleeps when it has not
 	fs.VarP(&n, "count", "c", "packets to capture (0: no end)")
 	format.add(c, "format", "format of the file", string(capture.Pcap), string(capture.Pcap), string(capture.PcapNG))
 	fs.Var(&pin, "cpu", "CPU of the worker")
+	fs.CountVarP(&dump, "dump", "d", "print the compiled filter and end (-dd: as C, -ddd: as numbers); A is not opened")
 	adaptiveFlag(c, &cfg.Adaptive)
 	durationFlag(c, &d, 0, "end after so long (0: no end)")
 	fs.BoolVar(&asJSON, "json", false, "reports as one JSON object a line")
@@ -48,13 +55,24 @@ The worker polls and keeps a CPU busy. With --adaptive it sleeps when it has not
 		if file == "" && fs.Changed("format") {
 			return usage("--format: there is no file without -w")
 		}
+		var err error
+		if cfg.Filter, err = compileFilter(c, args[1:], cfg.SnapLen); err != nil {
+			return err
+		}
+		if dump > 0 {
+			_, err := io.WriteString(c.OutOrStdout(), dumpFilter(cfg.Filter, dump))
+			return err
+		}
+		if len(args) == 1 {
+			cfg.Filter = nil // takes all
+		}
 		f.interrupts = cfg.Adaptive
 		cfg.Format, cfg.Count, cfg.CPUs = capture.Format(format.value), uint64(n), pin
 		out, reports, err := open(c, file)
 		if err != nil {
 			return err
 		}
-		err = f.with(c, args, func(ports []nic.Device) error {
+		err = f.with(c, args[:1], func(ports []nic.Device) error {
 			ctx, cancel := limit(c, d)
 			defer cancel()
 			cfg.Port, cfg.Output, cfg.Trouble = ports[0], out, complain(c)
@@ -75,6 +93,34 @@ The worker polls and keeps a CPU busy. With --adaptive it sleeps when it has not
 		return errors.Join(err, out.Close())
 	}
 	return c
+}
+
+// atLeastPort checks that there is a port; a filter may follow.
+func atLeastPort(_ *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return usage("want A, the port to capture from")
+	}
+	return nil
+}
+
+// compileFilter compiles a filter of some words.
+func compileFilter(c *cobra.Command, words []string, snap int) (*filter.Program, error) {
+	p, err := filter.Compile(c.Context(), strings.Join(words, " "), filter.Options{Snap: uint32(snap)})
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return p, nil
+}
+
+// dumpFilter prints a filter as tcpdump -d, -dd or -ddd does.
+func dumpFilter(p *filter.Program, how int) string {
+	switch how {
+	case 1:
+		return p.String()
+	case 2:
+		return p.C()
+	}
+	return p.Decimal()
 }
 
 // open returns where frames go and where reports go.
@@ -117,6 +163,9 @@ func (o *onceCloser) Close() error {
 func captured(r capture.Report) string {
 	s := fmt.Sprintf("%-8s %6.1fs  received %d  stored %d  %.3f Mpps  %.1f Mbit/s  missed %d",
 		r.Type, r.Seconds, r.RxPackets, r.Written, r.Mpps, r.Mbit, r.Missed)
+	if r.Filtered > 0 {
+		s += fmt.Sprintf("  filtered %d", r.Filtered)
+	}
 	if bad := reasons(r.Drops); bad != "" {
 		s += "  drops " + bad
 	}
