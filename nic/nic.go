@@ -92,6 +92,8 @@ type Info struct {
 	// Domain is the address space of the port's memory: frames of a pool whose Domain compares
 	// equal can be sent without a copy.
 	Domain any
+	// SendsAny says that frames of any pool can be sent, since the port copies them.
+	SendsAny bool
 	// Pool is the pool that received frames come from.
 	Pool *packet.Pool
 }
@@ -161,6 +163,12 @@ type (
 	VLANFilterer interface {
 		// SetVLANs replaces the VLANs of which the port receives frames.
 		SetVLANs(ids []uint16) error
+	}
+
+	// Finite is implemented by ports that receive a limited number of frames, such as those of a file.
+	Finite interface {
+		// Finished reports whether all frames have been received.
+		Finished() bool
 	}
 
 	// CacheUser is implemented by queues that can share a worker's cache of buffers. Where one worker

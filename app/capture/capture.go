@@ -9,23 +9,32 @@ import (
 	"time"
 
 	"glassnic/app/internal/worker"
+	"glassnic/internal/capfile"
 	"glassnic/internal/filter"
 	"glassnic/nic"
 	"glassnic/packet"
 )
 
 // Format is a format of capture files.
-type Format string
+type Format = capfile.Format
 
 // The formats, both with times in nanoseconds.
 const (
-	Pcap   Format = "pcap"
-	PcapNG Format = "pcapng"
+	Pcap   = capfile.Pcap
+	PcapNG = capfile.PcapNG
 )
 
 // MaxSnap is the longest that a frame may be stored, and what a snap length of 0 means; readers of capture
 // files refuse more.
-const MaxSnap = 262144
+const MaxSnap = capfile.MaxSnap
+
+// sink is where frames go: a stream, or files.
+type sink interface {
+	Add(at time.Time, data []byte, length int) error
+	Flush() error
+	Finish(missed uint64) error
+	Written() capfile.Tally
+}
 
 // Config are the settings of Run. All but Port and Output may be zero.
 type Config struct {
@@ -55,8 +64,8 @@ type Config struct {
 	Trouble func(error)
 }
 
-// Run captures from all receive queues until Count is reached or ctx ends, which is no error, and returns
-// the totals. Frames get the host's time at which their batch was received.
+// Run captures from all receive queues until Count is reached, the port has no more (nic.Finite) or ctx ends, which is no
+// error, and returns the totals. Frames get the host's time at which their batch was received.
 //
 // Nothing is dropped here: while Output blocks, nothing is received, and the card counts what it misses
 // (Report.Missed); Run then ends only when Output does not block any more. When Output fails, such as a
@@ -125,7 +134,7 @@ func (cfg *Config) capturer() (*capturer, error) {
 		worker.ShareCache(c.cache, c.queues[i])
 	}
 	var err error
-	if c.file, err = newFile(cfg.Output, cfg.Format, cfg.SnapLen, info.Address); err != nil {
+	if c.file, err = capfile.NewWriter(cfg.Output, capfile.Settings{Format: cfg.Format, Snap: cfg.SnapLen, Port: info.Address}); err != nil {
 		return nil, fmt.Errorf("capture: %w", err)
 	}
 	return c, nil

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"glassnic/app/internal/worker"
+	"glassnic/internal/capfile"
 	"glassnic/internal/filter"
 	"glassnic/nic"
 	"glassnic/packet"
@@ -12,7 +13,7 @@ import (
 // counts are what the worker publishes: received = written + filtered + failed + buffered.
 type counts struct {
 	received, bytes uint64
-	written         tally
+	written         capfile.Tally
 	filtered        uint64
 	failed          uint64
 	sleeps          worker.Sleeps
@@ -25,7 +26,7 @@ type capturer struct {
 	batch   []*packet.Buf
 	cache   *packet.Cache
 	scratch []byte // for frames of several buffers
-	file    *file
+	file    sink
 	count   uint64 // 0: no limit
 	snap    int
 	filter  *filter.Program // nil: all frames
@@ -33,6 +34,8 @@ type capturer struct {
 	adapt   bool
 	missed  uint64 // by the card, before Run
 	err     error  // of the output; the loop ends with it
+	// finished says that the port has no more frames.
+	finished bool
 
 	loops     uint
 	c         counts
@@ -40,11 +43,11 @@ type capturer struct {
 }
 
 func (c *capturer) loop(stop *worker.Stop) {
-	c.err = c.file.flush() // the header, for readers that wait for it
+	c.err = c.file.Flush() // the header, for readers that wait for it
 	if c.adapt {
 		c.idle.Adapt(stop, c.settle, c.queues...)
 	}
-	for c.err == nil && !stop.Stopped() && !c.enough() {
+	for c.err == nil && !stop.Stopped() && !c.enough() && !c.finished {
 		c.step()
 	}
 	for _, q := range c.queues {
@@ -56,17 +59,17 @@ func (c *capturer) loop(stop *worker.Stop) {
 		if err != nil {
 			now.RxMissed = c.missed
 		}
-		c.err = c.file.finish(now.RxMissed - c.missed)
+		c.err = c.file.Finish(now.RxMissed - c.missed)
 	}
 	c.collect()
-	c.c.failed = c.c.received - c.c.filtered - c.c.written.frames
+	c.c.failed = c.c.received - c.c.filtered - c.c.written.Frames
 	c.published.Put(&c.c)
 }
 
 // settle has readers and counters up to date before the worker sleeps.
 func (c *capturer) settle() bool {
 	if c.err == nil {
-		c.err = c.file.flush()
+		c.err = c.file.Flush()
 	}
 	c.collect()
 	c.published.Put(&c.c)
@@ -75,7 +78,7 @@ func (c *capturer) settle() bool {
 
 // collect brings the counts up to date that are kept elsewhere.
 func (c *capturer) collect() {
-	c.c.written = c.file.written
+	c.c.written = c.file.Written()
 	if s := c.idle.Sleeps(); s != nil {
 		c.c.sleeps = *s
 	}
@@ -101,8 +104,10 @@ func (c *capturer) step() {
 	}
 	if found {
 		c.idle.Busy()
+	} else if f, ok := c.port.(nic.Finite); ok && f.Finished() {
+		c.finished = true
 	} else if c.idle.Poll() && c.err == nil {
-		c.err = c.file.flush() // a lull: let whoever reads along see what there is
+		c.err = c.file.Flush() // a lull: let whoever reads along see what there is
 	}
 	if c.loops++; c.loops%worker.PublishEvery == 0 {
 		c.collect()
@@ -127,7 +132,7 @@ func (c *capturer) store(at time.Time, frames []*packet.Buf) {
 		if c.filter != nil && c.filter.Match(data, len(data)) == 0 {
 			c.c.filtered++
 		} else if c.err == nil {
-			c.err = c.file.add(at, data[:min(len(data), c.snap)], len(data))
+			c.err = c.file.Add(at, data[:min(len(data), c.snap)], len(data))
 		}
 		if b.PoolID() == pool && b.Flags()&packet.Chained == 0 {
 			c.cache.Put(frames[i : i+1])

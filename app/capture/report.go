@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"glassnic/app/internal/worker"
+	"glassnic/internal/capfile"
 )
 
 // WriteFailed is the reason for which frames are dropped.
@@ -51,7 +52,7 @@ func (m *meter) interval() Report {
 	l := m.lastCounts
 	r := m.report("interval", now.Sub(m.last), counts{
 		received: c.received - l.received, bytes: c.bytes - l.bytes,
-		written:  tally{c.written.frames - l.written.frames, c.written.bytes - l.written.bytes},
+		written:  capfile.Tally{Frames: c.written.Frames - l.written.Frames, Bytes: c.written.Bytes - l.written.Bytes},
 		filtered: c.filtered - l.filtered,
 		failed:   c.failed - l.failed, sleeps: c.sleeps.Sub(l.sleeps),
 	}, missed-m.lastMissed)
@@ -64,14 +65,14 @@ func (m *meter) total() Report { return m.report("total", time.Since(m.start), m
 // counts returns the worker's counters without the frames that are buffered.
 func (m *meter) counts() counts {
 	c := m.c.published.Get()
-	c.received = c.written.frames + c.filtered + c.failed
+	c.received = c.written.Frames + c.filtered + c.failed
 	return c
 }
 
 func (m *meter) report(kind string, d time.Duration, c counts, missed uint64) Report {
 	r := Report{
 		Type: kind, Seconds: d.Seconds(), Port: m.cfg.Port.Info().Address,
-		RxPackets: c.received, RxBytes: c.bytes, Written: c.written.frames, Stored: c.written.bytes, Filtered: c.filtered,
+		RxPackets: c.received, RxBytes: c.bytes, Written: c.written.Frames, Stored: c.written.Bytes, Filtered: c.filtered,
 		Drops: map[string]uint64{WriteFailed: c.failed}, Missed: missed,
 		Rate: worker.RateOf(c.received, c.bytes, d.Seconds()),
 	}

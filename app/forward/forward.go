@@ -46,7 +46,7 @@ type Config struct {
 	Trouble func(error)
 }
 
-// Run forwards until ctx ends, which is no error, waits up to a second for each port to send what its
+// Run forwards until ctx ends or both ports have no more frames (nic.Finite), which is no error, waits up to a second for each port to send what its
 // queues hold, and returns the totals. Every receive queue of one port is joined with the transmit queue
 // of the same number of the other.
 //
@@ -70,14 +70,17 @@ func Run(ctx context.Context, cfg Config, report func(Report)) (Report, error) {
 		if report != nil {
 			report(m.interval())
 		}
-		return health.Look()
+		if err := health.Look(); err != nil || !finished(cfg.A) || !finished(cfg.B) {
+			return err
+		}
+		return errFinished
 	}
 	err = worker.Run(ctx, worker.Options{CPUs: cfg.CPUs, Every: cfg.Interval, Tick: tick}, loops...)
 	total := m.total()
 	if report != nil {
 		report(m.interval())
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errFinished) {
 		return total, fmt.Errorf("forward: %w", err)
 	}
 	worker.Drain(cfg.B, beforeB, total.Directions[0].TxPackets)
@@ -86,6 +89,13 @@ func Run(ctx context.Context, cfg Config, report func(Report)) (Report, error) {
 		return total, fmt.Errorf("forward: %w", err)
 	}
 	return total, nil
+}
+
+var errFinished = errors.New("no more frames")
+
+func finished(d nic.Device) bool {
+	f, ok := d.(nic.Finite)
+	return ok && f.Finished()
 }
 
 // workers checks the settings, fills the zero values in and makes the workers.

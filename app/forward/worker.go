@@ -138,7 +138,7 @@ type direction struct {
 	patience int
 	touch    bool
 	drop     *packet.Cache // of the pool of what is held and sent
-	copier   *copier       // nil where the ports share a domain
+	copier   *copier       // nil where the port can send the other's frames
 	c        counts
 }
 
@@ -148,7 +148,7 @@ func newDirection(cfg *Config, from, to nic.Device, i int, in, out *packet.Cache
 		rx: from.RxQueue(i), tx: to.TxQueue(i), batch: make([]*packet.Buf, cfg.Batch),
 		patience: max(cfg.Patience, 0), touch: cfg.Touch, drop: in,
 	}
-	if from.Info().Domain != to.Info().Domain {
+	if from.Info().Domain != to.Info().Domain && !to.Info().SendsAny {
 		d.copier = &copier{in: in, out: out, copies: make([]*packet.Buf, cfg.Batch)}
 		d.drop = out
 	}

@@ -70,6 +70,8 @@ A port is addressed as
   0000:03:00.0, 03:00.0  a PCI card that no kernel driver has (dev list, dev unbind)
   shm:DIR/pN             a simulated card in another process (sim serve)
   sim:WIRE               a simulated card in this process (sim wires)
+  pcap:[IN][,OUT]        capture files: received from IN, sent to OUT; then options:
+                         ,pace ,loop[=N] ,pad ,rotate=SIZE ,every=TIME ,files=N
 
 Data goes to stdout, messages to stderr. Exit codes: 0 ok, 1 failure, 2 wrong usage.`
 	root.Version = version()
@@ -134,7 +136,7 @@ func completePorts(c *cobra.Command, args []string, _ string) ([]string, cobra.S
 	for _, d := range list {
 		found = append(found, d.Address+"\t"+title(d))
 	}
-	return append(found, "sim:\ta simulated card", "shm:\ta simulated card in another process"), cobra.ShellCompDirectiveNoFileComp
+	return append(found, "sim:\ta simulated card", "shm:\ta simulated card in another process", "pcap:\tcapture files"), cobra.ShellCompDirectiveNoFileComp
 }
 
 // wants checks that there is one argument for each word of a command's Use after the first.

@@ -7,5 +7,6 @@ import (
 	_ "glassnic/bus/vfio" // PCI devices that are bound to VFIO
 	_ "glassnic/driver/e1000"
 	_ "glassnic/driver/ixgbe"
+	_ "glassnic/driver/pcapfile" // pcap:IN,OUT
 	_ "glassnic/driver/virtio"
 )

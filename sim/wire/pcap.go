@@ -10,6 +10,8 @@ import (
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
+
+	"glassnic/internal/capfile"
 )
 
 // PcapConfig says how a capture file is replayed.
@@ -130,7 +132,7 @@ func (p *Pcap) read(r io.Reader) error {
 func (p *Pcap) write(w io.Writer) error {
 	p.buf = bufio.NewWriterSize(w, 64<<10)
 	p.out = pcapgo.NewWriterNanos(p.buf)
-	if err := p.out.WriteFileHeader(snapLength, layers.LinkTypeEthernet); err != nil {
+	if err := p.out.WriteFileHeader(capfile.MaxSnap, layers.LinkTypeEthernet); err != nil {
 		return err
 	}
 	return p.buf.Flush() // a file that cannot be written shows now
