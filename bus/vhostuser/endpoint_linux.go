@@ -23,6 +23,8 @@ type Endpoint struct {
 	listen *net.UnixListener // nil: a client
 	file   os.FileInfo       // of the listener's socket
 
+	last time.Time // a client's last connection
+
 	mu   sync.Mutex
 	stop context.CancelFunc // of a client
 	ctx  context.Context
@@ -87,10 +89,16 @@ func (e *Endpoint) Connect() (*Conn, error) {
 		}
 	}
 	var d net.Dialer
+	// Somebody who ends connections at once is not kept busy with them.
+	select {
+	case <-e.ctx.Done():
+	case <-time.After(time.Until(e.last.Add(redial))):
+	}
 	for {
 		c, err := d.DialContext(e.ctx, "unix", e.path)
 		if err == nil {
 			if u, ok := c.(*net.UnixConn); ok {
+				e.last = time.Now()
 				return NewConn(u), nil
 			}
 		}

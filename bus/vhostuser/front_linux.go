@@ -193,3 +193,6 @@ func (f *Front) ReadConfig(offset int, b []byte) error {
 	copy(b, c.Data)
 	return nil
 }
+
+// Do sends any other request that has no reply, and has it acknowledged where the back-end can.
+func (f *Front) Do(r Request, payload []byte, fds ...int) error { return f.do(r, payload, fds...) }

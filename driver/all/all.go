@@ -8,5 +8,6 @@ import (
 	_ "glassnic/driver/e1000"
 	_ "glassnic/driver/ixgbe"
 	_ "glassnic/driver/pcapfile" // pcap:IN,OUT
+	_ "glassnic/driver/vhost"    // vhost-user:PATH, virtual machines and other processes
 	_ "glassnic/driver/virtio"
 )

@@ -1,0 +1,214 @@
+//go:build linux
+
+package vhost
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+
+	chip "glassnic/chip/virtio"
+	"glassnic/packet"
+)
+
+// rxQueue receives what the driver sends on a transmit queue: each frame is copied once, into a buffer of the pool.
+type rxQueue struct {
+	own   *ring
+	cache *packet.Cache
+	span  packet.Span // of a frame of no bytes that came in at this port
+	room  int         // bytes of a frame that fit a buffer
+	max   int         // bytes of the longest frame
+	wake  *sleeper
+	bufs  int // of the batch under way that are filled; the rest of taken are not
+	taken int
+	long  bool // the next of them is being filled, and has further buffers
+
+	packets, bytes          tally
+	tooLong, short, partial atomic.Uint64
+	noBuffer                atomic.Uint64
+}
+
+func (d *Device) newRx(r *ring) (*rxQueue, error) {
+	q := &rxQueue{
+		own: r, cache: d.pool.NewCache(), room: d.pool.Room(), max: d.cfg.MTU + header,
+		span: packet.MakeSpan(packet.Headroom, 0, packet.PortFlags(d.cfg.Port)|d.pool.Flags()),
+	}
+	if !d.cfg.Interrupts {
+		return q, nil
+	}
+	var err error
+	q.wake, err = newSleeper()
+	r.wake = q.wake
+	return q, err
+}
+
+// Receive implements nic.RxQueue.
+func (q *rxQueue) Receive(batch []*packet.Buf) (n int) {
+	if len(batch) == 0 || !q.own.enter() {
+		return 0
+	}
+	defer q.leave(batch, &n)
+	q.receive(batch)
+	return q.bufs
+}
+
+// leave ends a batch. Where the memory went in the middle of it, its frames are lost.
+func (q *rxQueue) leave(batch []*packet.Buf, n *int) {
+	if e := recover(); e != nil {
+		q.own.fault(e)
+		packet.Free(batch[:q.bufs])
+		if q.long {
+			batch[q.bufs].SetNext(q.free(batch[q.bufs].Next()))
+		}
+		q.cache.Put(batch[q.bufs:q.taken])
+		*n = 0
+	}
+	q.own.faults(false)
+	q.own.mu.Unlock()
+}
+
+func (q *rxQueue) receive(batch []*packet.Buf) {
+	r := q.own
+	q.bufs, q.taken, q.long = 0, 0, false
+	if !r.waiting() {
+		return
+	}
+	if !r.packed {
+		r.look()
+		batch = batch[:min(len(batch), r.ready)]
+	}
+	total, used := 0, 0
+	for q.bufs < len(batch) {
+		if q.bufs == q.taken && !q.fill(batch) {
+			break
+		}
+		parts, ok := r.take(&r.marks[0], 0, false)
+		if !ok {
+			break
+		}
+		used++
+		b := batch[q.bufs]
+		if size := q.copy(b, r.parts[:parts], r.marks[0].bytes); size > 0 {
+			total += size
+			q.bufs++
+		}
+		r.give(r.marks[:1])
+	}
+	q.cache.Put(batch[q.bufs:q.taken])
+	q.taken = q.bufs
+	if used > 0 {
+		r.publish()
+	}
+	q.packets.add(uint64(q.bufs))
+	q.bytes.add(uint64(total))
+}
+
+// fill takes more empty buffers from the pool.
+func (q *rxQueue) fill(batch []*packet.Buf) bool {
+	want := len(batch) - q.taken
+	if q.own.packed {
+		want = min(want, packedStretch) // nobody knows how many frames there are
+	}
+	n := q.cache.Fill(batch[q.taken : q.taken+want])
+	q.taken += n
+	if n == 0 {
+		q.noBuffer.Add(1)
+	}
+	return n > 0
+}
+
+// packedStretch is how many buffers are taken from the pool at once for a packed ring.
+const packedStretch = 32
+
+// copy makes b the frame behind the header in parts, which have so many bytes. It returns the frame's bytes, 0 for one
+// that was dropped and counted.
+func (q *rxQueue) copy(b *packet.Buf, parts [][]byte, bytes int) int {
+	hdr := q.own.hdr
+	size := bytes - hdr
+	switch {
+	case size < ethernet:
+		q.short.Add(1)
+		return 0
+	case size > q.max:
+		q.tooLong.Add(1)
+		return 0
+	}
+	var h [chip.HdrSize]byte
+	parts = split(h[:hdr], parts)
+	if size <= q.room && len(parts) == 1 {
+		b.SetSpan(q.span + packet.SpanLen(uint64(size)))
+		copy(b.Bytes(), parts[0])
+	} else if !q.gather(b, parts, size) {
+		return 0
+	}
+	if h[chip.HdrFlags]&chip.HdrNeedsCSum != 0 && !q.sum(b, h[:], size) {
+		q.partial.Add(1)
+		b.SetNext(q.free(b.Next()))
+		return 0
+	}
+	return size
+}
+
+// split copies the begin of parts to h and returns the rest.
+func split(h []byte, parts [][]byte) [][]byte {
+	for len(h) > 0 {
+		k := copy(h, parts[0])
+		h = h[k:]
+		if parts[0] = parts[0][k:]; len(parts[0]) == 0 {
+			parts = parts[1:]
+		}
+	}
+	return parts
+}
+
+// gather copies a frame that lies in several parts, or needs several buffers.
+func (q *rxQueue) gather(b *packet.Buf, parts [][]byte, size int) bool {
+	last := b
+	b.SetSpan(q.span)
+	q.long = true
+	for left := size; ; {
+		n := min(left, q.room)
+		last.SetSpan(q.span + packet.SpanLen(uint64(n)))
+		parts = split(last.Bytes(), parts)
+		if left -= n; left == 0 {
+			q.long = false
+			return true
+		}
+		next := q.cache.Take(1)
+		if len(next) == 0 {
+			q.noBuffer.Add(1)
+			b.SetNext(q.free(b.Next()))
+			q.long = false
+			return false
+		}
+		next[0].SetSpan(q.span)
+		last.SetNext(next[0])
+		last = next[0]
+	}
+}
+
+// sum takes what the header says of a partial checksum (5.1.6.4.2).
+func (q *rxQueue) sum(b *packet.Buf, h []byte, size int) bool {
+	start := int(binary.LittleEndian.Uint16(h[chip.HdrCSumStart:]))
+	offset := int(binary.LittleEndian.Uint16(h[chip.HdrCSumOffset:]))
+	b.SetChecksum(start, offset)
+	return q.own.d.offered.Has(chip.NetCSum) && start+offset+2 <= size
+}
+
+// free gives back the further buffers of a frame and returns nil.
+func (q *rxQueue) free(b *packet.Buf) *packet.Buf {
+	packet.Free([]*packet.Buf{b})
+	return nil
+}
+
+// UseCache implements nic.CacheUser.
+func (q *rxQueue) UseCache(c *packet.Cache) bool {
+	if c == nil {
+		c = q.cache.Pool().NewCache()
+	}
+	if c.Pool() != q.cache.Pool() {
+		return false
+	}
+	q.cache.Flush()
+	q.cache = c
+	return true
+}

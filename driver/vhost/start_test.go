@@ -1,0 +1,262 @@
+//go:build linux
+
+package vhost
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"glassnic/bus/vhostuser"
+	chip "glassnic/chip/virtio"
+	"glassnic/nic"
+)
+
+// A ring that was stopped says where it stands, and goes on there.
+func TestStopAndGo(t *testing.T) {
+	eachWay(t, func(t *testing.T, f chip.Features) {
+		d, path := newPort(t, nic.Config{})
+		g := connect(t, path, f, 1)
+		r := g.rings[1]
+		g.frame(0, 60)
+		for n := range 2*ringSize + 3 {
+			r.offer(part{data(0), 72, false})
+			receive(t, d.RxQueue(0), 1)
+			want := uint32(n + 1)
+			if r.packed {
+				want = uint32(n+1) % ringSize
+				if r.wrap {
+					want |= 1 << 15
+				}
+				want |= want << 16
+			}
+			base, err := g.front.VringBase(1)
+			if err != nil || base != want {
+				t.Fatalf("after %d buffers it stands at %#x, %v; want %#x", n+1, base, err, want)
+			}
+			r.offer(part{data(0), 72, false})
+			receive(t, d.RxQueue(0), 0)
+			if n%2 == 0 {
+				g.must(g.front.SetVringBase(1, base))
+			}
+			g.must(g.front.SetVringKick(1, r.kick))
+			receive(t, d.RxQueue(0), 1)
+			r.offer(part{data(0), 72, false})
+			g.must(g.front.SetVringEnable(1, false))
+			receive(t, d.RxQueue(0), 0)
+			g.must(g.front.SetVringEnable(1, true))
+			receive(t, d.RxQueue(0), 1)
+			// Back to one buffer a round.
+			for range 3 {
+				if _, ok := r.comesBack(1); !ok {
+					t.Fatal("a buffer did not come back")
+				}
+			}
+			if _, err = g.front.VringBase(1); err != nil {
+				t.Fatal(err)
+			}
+			r.rewind(2)
+			g.must(g.front.SetVringBase(1, want))
+			g.must(g.front.SetVringKick(1, r.kick))
+		}
+	})
+}
+
+// rewind takes back the last buffers of one descriptor each, which the device has used and will forget.
+func (r *guestRing) rewind(n int) {
+	for range n {
+		if !r.packed {
+			r.avail--
+			r.used--
+			r.next = (r.next + ringSize - 1) % ringSize
+			continue
+		}
+		if r.next--; r.next < 0 {
+			r.next, r.wrap = ringSize-1, !r.wrap
+		}
+		if r.back--; r.back < 0 {
+			r.back, r.lap = ringSize-1, !r.lap
+		}
+	}
+	if !r.packed {
+		base := r.g.mem[r.base:]
+		base[4096+2], base[4096+3] = byte(r.avail), byte(r.avail>>8)
+		base[8192+2], base[8192+3] = byte(r.used), byte(r.used>>8)
+	}
+}
+
+// Rings that cannot be are refused, and say why.
+func TestImpossibleRings(t *testing.T) {
+	for name, c := range map[string]struct {
+		features chip.Features
+		act      func(*guest)
+		want     string
+	}{
+		"size":        {plainFeatures, func(g *guest) { g.must(g.front.SetVringNum(1, 15)) }, "power of two"},
+		"place":       {plainFeatures, func(g *guest) { g.must(g.front.SetVringAddr(vhostuser.VringAddr{Index: 1})) }, "region"},
+		"descriptors": {plainFeatures, func(g *guest) { g.shift(8, 0, 0) }, "multiple of 16"},
+		"available":   {plainFeatures, func(g *guest) { g.shift(0, 2, 0) }, "multiple of 4"},
+		"used":        {plainFeatures | chip.RingPacked, func(g *guest) { g.shift(0, 0, 1) }, "multiple of 4"},
+		"base":        {plainFeatures | chip.RingPacked, func(g *guest) { g.must(g.front.SetVringBase(1, ringSize)) }, "descriptor 16 of 16"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, path := newPort(t, nic.Config{})
+			g := connect(t, path, c.features, 1)
+			c.act(g)
+			if err := stopped(t, d, 1); !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v: want %q", err, c.want)
+			}
+			if !d.rings[0].live.Load() {
+				t.Error("the other ring")
+			}
+		})
+	}
+}
+
+// shift moves the parts of ring 1.
+func (g *guest) shift(desc, avail, used uint64) {
+	a := g.rings[1].address()
+	a.Desc, a.Avail, a.Used = a.Desc+desc, a.Avail+avail, a.Used+used
+	g.must(g.front.SetVringAddr(a))
+}
+
+// readable tells whether a file descriptor is.
+func readable(t *testing.T, fd int) bool {
+	t.Helper()
+	p := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+	n, err := unix.Poll(p, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n == 1
+}
+
+// A worker sleeps until a driver has begun, and until it has a frame.
+func TestWait(t *testing.T) {
+	for name, f := range map[string]chip.Features{
+		"split": plainFeatures, "packed": plainFeatures | chip.RingPacked,
+		"split, event index": plainFeatures | chip.EventIdx, "packed, event index": plainFeatures | chip.RingPacked | chip.EventIdx,
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, path := newPort(t, nic.Config{Interrupts: true})
+			q := d.rx[0]
+			fd := q.WaitFD()
+			q.Disarm()
+			if fd < 0 || readable(t, fd) || !q.Arm() {
+				t.Fatal("it cannot wait for a driver")
+			}
+			g := connect(t, path, f, 1)
+			r := g.rings[1]
+			if !readable(t, fd) {
+				t.Error("a driver has begun, and nobody wakes")
+			}
+			for n := range 3 * ringSize {
+				q.Disarm()
+				if readable(t, fd) {
+					t.Fatal("readable after Disarm")
+				}
+				if r.kicks() {
+					t.Fatalf("buffer %d: the driver is to kick while the worker polls", n)
+				}
+				if !q.Arm() || !r.kicks() {
+					t.Fatalf("buffer %d: the driver is not to kick", n)
+				}
+				g.frame(0, 60)
+				r.offer(part{data(0), 72, false})
+				if _, err := unix.Write(r.kick, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+					t.Fatal(err)
+				}
+				if !readable(t, fd) || q.Arm() {
+					t.Fatalf("buffer %d: nobody wakes", n)
+				}
+				receive(t, q, 1)
+			}
+			g.must(g.front.SetVringKick(1, -1))
+			if q.Disarm(); q.Arm() {
+				t.Error("it sleeps though the driver does not kick")
+			}
+			g.die()
+			eventually(t, "the end", func() bool { return d.disconnect.Load() == 1 })
+			if q.Disarm(); !q.Arm() || q.WaitFD() != fd {
+				t.Error("it does not wait for the next driver")
+			}
+		})
+	}
+}
+
+// kicks tells whether the driver is to kick for its next buffer.
+func (r *guestRing) kicks() bool {
+	m := r.g.mem[r.base+8192:]
+	switch f := r.g.features; {
+	case r.packed:
+		return m[2]&3 == 0
+	case f.Has(chip.EventIdx):
+		event := uint16(m[4+8*ringSize]) | uint16(m[5+8*ringSize])<<8
+		return event == r.avail
+	}
+	return m[0]&1 == 0
+}
+
+func TestSettings(t *testing.T) {
+	dir := t.TempDir()
+	for name, c := range map[string]struct {
+		addr string
+		cfg  nic.Config
+		want string
+	}{
+		"mode":   {"vhost-user:" + dir + "/s,both", nic.Config{}, "want client or server"},
+		"queues": {"vhost-user:" + dir + "/s", nic.Config{RxQueues: 129}, "want 128 at most"},
+		"uneven": {"vhost-user:" + dir + "/s", nic.Config{RxQueues: 1, TxQueues: 2}, "in pairs"},
+		"vlans":  {"vhost-user:" + dir + "/s", nic.Config{VLANs: []uint16{1}}, "no filter"},
+		"limits": {"vhost-user:" + dir + "/s", nic.Config{RxThresholds: &nic.Thresholds{}}, "thresholds"},
+		"path":   {"vhost-user:" + dir + "/none/s", nic.Config{}, "no such file"},
+	} {
+		if p, err := nic.Open(t.Context(), c.addr, c.cfg); err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "vhost-user "+dir) {
+			t.Errorf("%s: %v, %v", name, p, err)
+		}
+	}
+	if space.users != 0 {
+		t.Errorf("%d users of the memory are left", space.users)
+	}
+}
+
+// Open waits for a driver as long as it is told; a port without one takes nothing, and closes.
+func TestWithoutDriver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	p, err := nic.Open(t.Context(), "vhost-user:"+path, nic.Config{LinkWait: time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := p.(*Device)
+	if _, err := nic.Open(t.Context(), "vhost-user:"+path, nic.Config{}); !errors.Is(err, nic.ErrInUse) {
+		t.Errorf("a second port: %v", err)
+	}
+	if l, err := d.Link(); l.Up || err != nil {
+		t.Errorf("%+v, %v", l, err)
+	}
+	if send(t, d, 0, make([]byte, 60)) {
+		t.Error("a frame was taken")
+	}
+	receive(t, d.RxQueue(0), 0)
+	i := d.Info()
+	if i.Driver != "vhost" || i.Address != "vhost-user:"+path || len(i.MAC) != 6 || i.MAC[0] != 2 || i.Pool == nil || i.Domain != i.Pool.Domain() {
+		t.Errorf("%+v", i)
+	}
+	if err := nic.CloseAll(d); err != nil {
+		t.Error(err)
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
+	}
+	if _, err := os.Lstat(path); err == nil {
+		t.Error("the socket is still there")
+	}
+	if _, err := d.Link(); !errors.Is(err, nic.ErrClosed) {
+		t.Errorf("%v", err)
+	}
+}
