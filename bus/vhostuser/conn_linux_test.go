@@ -279,8 +279,9 @@ func TestEndpoints(t *testing.T) {
 	d := Dial(path)
 	conns := make(chan *Conn)
 	ended := make(chan error, 1)
+	next := make(chan struct{}) // a client that connects by itself may find the listener of before
 	go func() {
-		for {
+		for range next {
 			c, err := d.Connect()
 			if err != nil {
 				ended <- err
@@ -295,6 +296,7 @@ func TestEndpoints(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		next <- struct{}{}
 		if _, err := Listen(path); !errors.Is(err, bus.ErrInUse) {
 			t.Errorf("a second listener: %v", err)
 		}
@@ -329,6 +331,7 @@ func TestEndpoints(t *testing.T) {
 			t.Error("the socket is still there")
 		}
 	}
+	next <- struct{}{}
 	d.Close()
 	if err := <-ended; !errors.Is(err, net.ErrClosed) {
 		t.Errorf("after Close: %v", err)
