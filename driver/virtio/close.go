@@ -18,6 +18,9 @@ func (d *Device) Stop() error {
 		return nil
 	}
 	d.closed = true
+	if d.keeper != nil {
+		d.keeper.end()
+	}
 	if d.stopped = d.stop(context.Background()); d.stopped != nil {
 		// The device may still write to the memory, which therefore nobody else gets.
 		return d.stopped

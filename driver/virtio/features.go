@@ -50,7 +50,14 @@ func (d *Device) settle(offered chip.Features) (chip.Features, error) {
 	if f := chip.NetCtrlVQ | chip.NetCtrlVLAN; d.cfg.VLANs != nil && !offered.Has(f) {
 		return 0, lack(f&^offered, "the device cannot filter VLANs: open the port without a list of them")
 	}
-	if f := chip.NetCtrlVQ | chip.NetMQ; d.cfg.RxQueues > 1 && !offered.Has(f) {
+	need := chip.NetCtrlVQ | chip.NetMQ
+	if d.way.enablesPairs() {
+		need = chip.NetMQ
+	}
+	if d.cfg.RxQueues > 1 {
+		want |= need
+	}
+	if f := need; d.cfg.RxQueues > 1 && !offered.Has(f) {
 		return 0, lack(f&^offered, "there is one queue each way, want at most that instead of %d", d.cfg.RxQueues)
 	}
 	return offered & want, nil

@@ -44,6 +44,14 @@ type wake struct {
 	pin   func() uint8 // reads the ISR status, which lets the pin go (4.1.4.5); nil for MSI-X
 }
 
+// wakeEvent is what wakes the queue's worker, nil where nothing does.
+func (q *rxQueue) wakeEvent() irq.Event {
+	if q.wake == nil {
+		return nil
+	}
+	return q.wake.event
+}
+
 // WaitFD implements nic.Waiter.
 func (q *rxQueue) WaitFD() int {
 	if q.wake == nil {

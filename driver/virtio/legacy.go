@@ -59,6 +59,7 @@ func (l *legacy) vectors() bool {
 func (*legacy) legacy() bool             { return true }
 func (l *legacy) status() uint8          { return l.r.Read8(chip.LegacyStatus) }
 func (l *legacy) setStatus(v uint8)      { l.r.Write8(chip.LegacyStatus, v) }
+func (*legacy) enablesPairs() bool       { return false }
 func (l *legacy) queues() int            { return 0 }
 func (l *legacy) offered() chip.Features { return chip.Features(l.r.Read32(chip.LegacyDeviceFeatures)) }
 func (l *legacy) accept(f chip.Features) { l.r.Write32(chip.LegacyDriverFeatures, uint32(f)) }

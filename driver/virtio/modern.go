@@ -122,6 +122,7 @@ func (m *modern) write64(off uint32, v uint64) {
 func (*modern) legacy() bool        { return false }
 func (m *modern) status() uint8     { return m.read8(chip.DeviceStatus) }
 func (m *modern) setStatus(v uint8) { m.write8(chip.DeviceStatus, v) }
+func (*modern) enablesPairs() bool  { return false }
 func (m *modern) queues() int       { return int(m.read16(chip.NumQueues)) }
 
 func (m *modern) offered() (f chip.Features) {

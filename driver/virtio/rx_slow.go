@@ -164,8 +164,6 @@ func (q *rxQueue) place(b *packet.Buf) uint64 {
 // fill fills the ring with empty buffers. Where headers have to lie apart they are all written to one place, since
 // nobody reads them. It reports whether the pool has enough.
 func (q *rxQueue) fill(header uint64) bool {
-	const write = uint64(chip.DescWrite) << chip.SplitFlagsShift
-	hdr := q.short - 1
 	for i := uint64(0); i < q.slots(); {
 		fresh := q.cache.Take(int(q.slots() - i))
 		if len(fresh) == 0 {
@@ -173,23 +171,36 @@ func (q *rxQueue) fill(header uint64) bool {
 		}
 		for _, b := range fresh {
 			q.bufs.at(i).Set(b)
-			if id := i << q.twin; q.isPacked {
-				q.givePacked(uint16(i), []part{{q.place(b), q.fits + int(hdr), chip.DescWrite}})
-			} else if q.twin == 0 {
-				*q.desc(id) = desc{q.place(b), uint64(q.fits) + hdr | write}
-			} else {
-				*q.desc(id) = desc{header, hdr | write | uint64(chip.DescNext)<<chip.SplitFlagsShift | (id+1)<<chip.SplitNextShift}
-				*q.desc(id + 1) = desc{q.place(b), uint64(q.fits) | write}
-			}
-			if !q.isPacked {
-				*q.head(int(i)) = uint16(i << q.twin)
-			}
+			q.lay(i, b, header)
 			i++
 		}
 	}
+	q.begin()
+	q.cache.Flush() // to other queues that are filled now
+	return true
+}
+
+// lay puts an empty buffer into slot i of a ring that is filled.
+func (q *rxQueue) lay(i uint64, b *packet.Buf, header uint64) {
+	const write = uint64(chip.DescWrite) << chip.SplitFlagsShift
+	hdr := q.short - 1
+	if q.isPacked {
+		q.givePacked(uint16(i), []part{{q.place(b), q.fits + int(hdr), chip.DescWrite}})
+		return
+	}
+	id := i << q.twin
+	if q.twin == 0 {
+		*q.desc(id) = desc{q.place(b), uint64(q.fits) + hdr | write}
+	} else {
+		*q.desc(id) = desc{header, hdr | write | uint64(chip.DescNext)<<chip.SplitFlagsShift | (id+1)<<chip.SplitNextShift}
+		*q.desc(id + 1) = desc{q.place(b), uint64(q.fits) | write}
+	}
+	*q.head(int(i)) = uint16(id)
+}
+
+// begin has the device see what was laid.
+func (q *rxQueue) begin() {
 	if q.posted = uint16(q.slots()); !q.isPacked {
 		q.show()
 	}
-	q.cache.Flush() // to other queues that are filled now
-	return true
 }

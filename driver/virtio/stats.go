@@ -25,12 +25,18 @@ func (d *Device) Stats() (nic.Stats, error) {
 		s.RxBytes += count(name, "bytes", q.bytes.load(), "their bytes")
 		s.RxErrors += count(name, "too_long", q.tooLong.Load(), "frames longer than the MTU allows")
 		s.RxDropped += count(name, "nonsense", q.dropped.Load(), "buffers of which the device said what cannot be")
+		if d.gatedRx != nil {
+			s.RxMissed += count(name, "lost", d.gatedRx[i].lost.Load(), "frames that a back-end which went had left in the ring")
+		}
 		s.RxNoBuffer += count(name, "no_buffer", q.noBuffer.Load(), "times that the pool was empty")
 	}
 	for i, q := range d.tx {
 		name := fmt.Sprintf("tx%d", i)
 		s.TxPackets += count(name, "packets", q.packets.load(), "frames given to the device")
 		s.TxBytes += count(name, "bytes", q.bytes.load(), "their bytes")
+		if d.gatedTx != nil {
+			s.TxDropped += count(name, "lost", d.gatedTx[i].lost.Load(), "frames that a back-end which went had not sent")
+		}
 		s.TxDropped += count(name, "unfit", q.dropped.Load(), "frames that cannot be sent")
 	}
 	return s, nil

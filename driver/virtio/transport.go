@@ -1,9 +1,20 @@
 package virtio
 
 import (
+	"glassnic/bus/dma"
+	"glassnic/bus/irq"
 	"glassnic/bus/mmio"
 	chip "glassnic/chip/virtio"
 )
+
+// host is who holds a device: a PCI function, as bus.Function says, or a connection with a process that plays one.
+type host interface {
+	Address() string
+	NUMANode() int
+	DMA() dma.Allocator
+	Interrupts() (irq.Set, error)
+	Close() error
+}
 
 // transport is how the driver reaches a device: by its modern or its legacy registers. Nothing here is for the
 // hot path, but the doorbell that a queue gets.
@@ -16,6 +27,8 @@ type transport interface {
 	setStatus(uint8)
 	// queues is how many queues the device has at most, 0 where it does not say.
 	queues() int
+	// enablesPairs tells whether the device uses as many pairs of queues as are enabled, and needs no command for it.
+	enablesPairs() bool
 	// queueSize is the largest size of a queue in descriptors, and 0 where there is no such queue. The size of a
 	// legacy queue is fixed.
 	queueSize(queue int) int

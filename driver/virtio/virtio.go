@@ -2,7 +2,7 @@
 // bus.Function and makes itself known to nic.Open.
 //
 // Sections in comments are those of "Virtual I/O Device (VIRTIO) Version 1.2". The rings (ring.go, split.go, packed.go)
-// know nothing of PCI, which is behind the interface transport.
+// know nothing of PCI, which is behind the interfaces host and transport.
 package virtio
 
 import (
@@ -34,7 +34,7 @@ func init() {
 
 // Device is an open port.
 type Device struct {
-	fn       bus.Function
+	fn       host
 	card     string
 	cfg      nic.Config
 	way      transport     // nil until found
@@ -48,6 +48,10 @@ type Device struct {
 	irqs     irq.Set  // that are on; nil where there are none
 	control  *control // nil where the device has none
 	pairs    int      // of queues that the device has
+	// Of a device that may go and come again; else nil.
+	keeper  interface{ end() }
+	gatedRx []*gatedRx
+	gatedTx []*gatedTx
 
 	mu      sync.Mutex // guards the device's registers and what follows
 	mac     net.HardwareAddr
@@ -59,8 +63,9 @@ type Device struct {
 
 // open implements nic.Driver.
 func open(ctx context.Context, fn bus.Function, cfg nic.Config) (nic.Device, error) {
-	d := newDevice(fn, cfg)
-	err := d.attach()
+	d := &Device{fn: fn, cfg: cfg}
+	d.card, _ = chip.Lookup(fn.ID().Vendor, fn.ID().Device)
+	err := d.attach(fn)
 	if err == nil {
 		err = d.start(ctx)
 	}
@@ -70,39 +75,33 @@ func open(ctx context.Context, fn bus.Function, cfg nic.Config) (nic.Device, err
 	return d, nil
 }
 
-func newDevice(fn bus.Function, cfg nic.Config) *Device {
-	d := &Device{fn: fn, cfg: cfg}
-	d.card, _ = chip.Lookup(fn.ID().Vendor, fn.ID().Device)
-	return d
-}
-
 // fail names the device and the step of an error.
 func (d *Device) fail(step, format string, args ...any) error {
 	return fmt.Errorf("virtio %s: %s: %w", d.fn.Address(), step, fmt.Errorf(format, args...))
 }
 
 // attach checks the settings and finds the registers.
-func (d *Device) attach() error {
+func (d *Device) attach(fn bus.Function) error {
 	if err := d.check(); err != nil {
 		return d.fail("settings", "%w", err)
 	}
-	if err := d.find(); err != nil {
+	if err := d.find(fn); err != nil {
 		return d.fail("find registers", "%w", err)
 	}
 	return nil
 }
 
 // find chooses the modern registers or, where a transitional device has none, the legacy ones (4.1.2.3).
-func (d *Device) find() error {
-	m, err := findModern(d.fn)
+func (d *Device) find(fn bus.Function) error {
+	m, err := findModern(fn)
 	if err == nil {
 		d.way = m
 		return nil
 	}
-	if !errors.Is(err, errNoModern) || d.fn.ID().Device != chip.Transitional {
+	if !errors.Is(err, errNoModern) || fn.ID().Device != chip.Transitional {
 		return err
 	}
-	l, err := findLegacy(d.fn)
+	l, err := findLegacy(fn)
 	if err == nil {
 		d.way = l
 	}
@@ -187,10 +186,20 @@ func (d *Device) Info() nic.Info {
 }
 
 // RxQueue implements nic.Device.
-func (d *Device) RxQueue(i int) nic.RxQueue { return d.rx[i] }
+func (d *Device) RxQueue(i int) nic.RxQueue {
+	if d.gatedRx != nil {
+		return d.gatedRx[i]
+	}
+	return d.rx[i]
+}
 
 // TxQueue implements nic.Device.
-func (d *Device) TxQueue(i int) nic.TxQueue { return d.tx[i] }
+func (d *Device) TxQueue(i int) nic.TxQueue {
+	if d.gatedTx != nil {
+		return d.gatedTx[i]
+	}
+	return d.tx[i]
+}
 
 // wait looks at a condition until it holds. It reports false when the limit or the context ends first,
 // or the device is gone. A machine that stands still meanwhile does not count as a device that does: there are a
@@ -216,6 +225,9 @@ func (d *Device) gone() bool { return d.way.status() == 0xff }
 func (d *Device) late(ctx context.Context, step, what string) error {
 	switch {
 	case d.gone():
+		if b, ok := d.way.(interface{ failed() error }); ok {
+			return d.fail(step, "%w: %w: the other end of the connection is gone: start it again", b.failed(), nic.ErrGone)
+		}
 		return d.fail(step, "registers read as all ones: %w: was the device unplugged?", nic.ErrGone)
 	case ctx.Err() != nil:
 		return d.fail(step, "%w", ctx.Err())
