@@ -27,3 +27,11 @@ type (
 		Trouble() error
 	}
 )
+
+// Trouble returns what a function says that is Watched; nil for others.
+func Trouble(fn any) error {
+	if w, ok := fn.(Watched); ok {
+		return w.Trouble()
+	}
+	return nil
+}

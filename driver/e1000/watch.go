@@ -20,10 +20,7 @@ func (d *Device) Trouble() error {
 	if d.closed {
 		return nil
 	}
-	var heard error
-	if w, ok := d.fn.(bus.Watched); ok {
-		heard = w.Trouble()
-	}
+	heard := bus.Trouble(d.fn)
 	switch {
 	case errors.Is(heard, nic.ErrGone):
 		return heard

@@ -3,7 +3,7 @@ package virtio
 import "time"
 
 // Limits are the waits that tests shorten.
-var Limits = map[string]*time.Duration{"reset": &resetLimit, "drain": &drainLimit, "command": &commandLimit}
+var Limits = map[string]*time.Duration{"reset": &resetLimit, "drain": &drainLimit, "command": &commandLimit, "stall": &stallAfter}
 
 // LookOnce lets the limits alone say how long the driver waits; it returns what undoes that.
 func LookOnce() (undo func()) {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"glassnic/bus"
 	chip "glassnic/chip/virtio"
 	"glassnic/nic"
 )
@@ -48,36 +47,6 @@ func (d *Device) health(step string) error {
 		return d.late(context.Background(), step, "")
 	}
 	return nil
-}
-
-// Trouble implements nic.Watched.
-func (d *Device) Trouble() error {
-	const step = "watch"
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.closed {
-		return nil
-	}
-	var heard error
-	if w, ok := d.fn.(bus.Watched); ok {
-		heard = w.Trouble()
-	}
-	if errors.Is(heard, nic.ErrGone) {
-		return heard
-	}
-	if err := d.health(step); err != nil {
-		return err
-	}
-	all := []error{heard}
-	if d.way.status()&chip.StatusNeedsReset != 0 {
-		all = append(all, d.fail(step, "%w", errNeedsReset))
-	}
-	for _, r := range d.rings() {
-		if lie := r.lie.Load(); lie != nil {
-			all = append(all, d.fail(step, "queue %d: %w: %s: close the port and open it again, which resets the device", r.number, nic.ErrStalled, *lie))
-		}
-	}
-	return errors.Join(all...)
 }
 
 // rings are the rings of all queues.

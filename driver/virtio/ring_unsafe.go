@@ -128,9 +128,10 @@ func clearHeader(front []byte) {
 	}
 }
 
-// tally is a counter that one worker counts up and others read. The store is a plain one: atomic.Store would
+// tally is a number, mostly a counter, that one worker writes and others read. The store is a plain one: atomic.Store would
 // make it an exchange, which costs a batch more than all else that is counted.
 type tally struct{ n uint64 }
 
 func (t *tally) add(n uint64) { t.n += n }
+func (t *tally) set(n uint64) { t.n = n }
 func (t *tally) load() uint64 { return atomic.LoadUint64(&t.n) }

@@ -4,6 +4,7 @@ import (
 	"sync/atomic"
 
 	chip "glassnic/chip/virtio"
+	"glassnic/internal/stall"
 	"glassnic/packet"
 )
 
@@ -40,6 +41,8 @@ type txQueue struct {
 
 	packets, bytes tally
 	dropped        atomic.Uint64
+	newest         tally       // of a packed ring: where the first descriptor of the newest frame lies
+	watch          stall.Watch // of Trouble
 }
 
 const (
@@ -99,6 +102,7 @@ func (q *txQueue) Send(batch []*packet.Buf) int {
 	if q.fresh > 0 {
 		if q.tangle == nil {
 			q.give = q.next
+			q.newest.set(uint64(q.next-1) & uint64(q.size-1))
 		}
 		q.post(q.fresh)
 		q.fresh = 0

@@ -197,6 +197,7 @@ func (q *txQueue) chain(b *packet.Buf, inside bool, need int) {
 		s = s.Next()
 	}
 	if q.isPacked {
+		q.newest.set(uint64(q.give % q.size))
 		q.givePacked(first, parts[:need])
 		q.fresh += need
 	} else {

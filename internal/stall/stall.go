@@ -43,6 +43,16 @@ func (w *Watch) Rx(after time.Duration, head, tail uint32, missed uint64, filled
 	return w.text(after, "the card has used all descriptors (RDH = RDT = %d) and does not say that they are filled", head)
 }
 
+// Owes looks at a transmit queue, with its link up, whose device has no head register, and says what is wrong with one
+// that has not moved for a time; "" for nothing. Given and back change with each buffer that the device was given, and
+// that it gave back; owes tells whether it has some.
+func (w *Watch) Owes(after time.Duration, given, back uint32, owes bool) string {
+	if still := w.still(after, given, back, 0); !w.sure(still && owes) {
+		return ""
+	}
+	return w.text(after, "the device has buffers and a link, and gives none back")
+}
+
 // still tells whether the queue has stood still for long. What missed counts is no movement.
 func (w *Watch) still(after time.Duration, head, tail uint32, missed uint64) bool {
 	if w.at.IsZero() || head != w.head || tail != w.tail {

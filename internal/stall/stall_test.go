@@ -61,3 +61,30 @@ func TestRx(t *testing.T) {
 		}
 	}
 }
+
+func TestOwes(t *testing.T) {
+	var w Watch
+	for i, c := range []struct {
+		given, back uint32
+		owes, want  bool
+	}{
+		{0, 0, false, false},
+		{0, 0, false, false},
+		{5, 0, true, false},
+		{5, 0, true, true},
+		{5, 1, true, false}, // it takes its time
+		{9, 1, true, false},
+		{9, 1, true, true},
+		{9, 9, false, false},
+		{9, 9, false, false},
+	} {
+		if got := w.Owes(0, c.given, c.back, c.owes); (got != "") != c.want {
+			t.Errorf("%d: %q", i, got)
+		}
+	}
+	for range 3 {
+		if got := w.Owes(time.Hour, 9, 4, true); got != "" {
+			t.Error(got)
+		}
+	}
+}
