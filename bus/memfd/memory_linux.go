@@ -15,9 +15,10 @@ const (
 	// reserve is the address space in bytes that is set aside: what the memory can grow to.
 	reserve = 64 << 30
 	// leastGrowth is how many huge pages the memory grows by at least, where there are so many, and plainGrowth by
-	// how many ordinary memory does, which costs nothing before it is handed out. Others have to be told each time.
+	// how many pages ordinary memory does, which costs nothing before it is handed out. Others have to be told each
+	// time, so it grows by half of what there is.
 	leastGrowth = 8
-	plainGrowth = 512
+	plainGrowth = 32
 )
 
 // Memory is the memory of this process. It implements dma.Source; its methods may be called concurrently.
@@ -173,10 +174,11 @@ func (m *Memory) find() int {
 // grow adds pages. Huge ones are taken from the pool at once: those that others map have to be there.
 func (m *Memory) grow() error {
 	have := len(m.used)
-	want := min(plainGrowth, reserve/pageSize-have)
+	least := plainGrowth
 	if m.huge {
-		want = min(max(leastGrowth, have/2), reserve/pageSize-have)
+		least = leastGrowth
 	}
+	want := min(max(least, have/2), reserve/pageSize-have)
 	if want == 0 {
 		return fmt.Errorf("memfd: all %d bytes are in use: %w", reserve, dma.ErrNoMemory)
 	}

@@ -31,3 +31,14 @@ func (f *Front) Hangup(stop int) (bool, error) {
 	}
 	return fds[0].Revents != 0, nil
 }
+
+// Shut ends the connection both ways, so that the other end and Hangup see its end, and leaves it to Close.
+func (f *Front) Shut() error {
+	raw, err := f.conn.sock.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var e error
+	err = raw.Control(func(fd uintptr) { e = unix.Shutdown(int(fd), unix.SHUT_RDWR) })
+	return errors.Join(err, e)
+}

@@ -64,7 +64,7 @@ func (b *backend) status() uint8 {
 func (b *backend) setStatus(v uint8) {
 	b.talk.Lock()
 	defer b.talk.Unlock()
-	was := b.now()
+	was, is := b.now(), v
 	err := b.ask(func(f *vhostuser.Front) error {
 		if v&chip.StatusDriverOK != 0 && was&chip.StatusDriverOK == 0 {
 			if err := b.enableAll(f); err != nil {
@@ -83,14 +83,17 @@ func (b *backend) setStatus(v uint8) {
 			return err
 		}
 		got, err := f.Status()
-		v = uint8(got)
+		if err == nil && got >= 0xff {
+			err = fmt.Errorf("GET_STATUS: the device status %#x has more than the bits of 2.1", got)
+		}
+		is = uint8(got)
 		return err
 	})
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	switch {
 	case err == nil:
-		b.state = v
+		b.state = is
 	case v == 0 && was != 0 && !ended(err):
 		b.undone = true // it may still be at work
 	}

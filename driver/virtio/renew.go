@@ -27,7 +27,7 @@ func (q *rxQueue) renew() (lost int) {
 	}
 	q.frame = partial{}
 	for ; q.left > 0; q.left-- {
-		packet.Free([]*packet.Buf{q.fresh[q.count-q.left].Buf()})
+		freeOne(q.fresh[q.count-q.left].Buf())
 	}
 	q.next, q.count, q.starved = 0, 0, false
 	q.ring.clear()
@@ -36,6 +36,12 @@ func (q *rxQueue) renew() (lost int) {
 	}
 	q.begin()
 	return lost
+}
+
+// freeOne frees a buffer that a ring has, alone: what follows it is nobody's, or has a descriptor of its own.
+func freeOne(b *packet.Buf) {
+	b.SetNext(nil)
+	packet.Free([]*packet.Buf{b})
 }
 
 // unseen is how many entries the device has used that were not taken.
@@ -61,10 +67,7 @@ func (q *rxQueue) unseen() (n int) {
 // as far as it has said. The queue's cache may be in use by others meanwhile.
 func (q *txQueue) renew() (lost int) {
 	lost = q.unsent()
-	q.each(func(b *packet.Buf) {
-		b.SetNext(nil)
-		packet.Free([]*packet.Buf{b})
-	})
+	q.each(freeOne)
 	q.next, q.left, q.fresh, q.used, q.clean, q.foreign = 0, 0, 0, 0, 0, 0
 	q.tangle = nil
 	q.ring.clear()

@@ -292,10 +292,7 @@ func (q *txQueue) UseCache(c *packet.Cache) bool {
 
 // release gives all buffers back after the device has stopped.
 func (q *txQueue) release() {
-	q.each(func(b *packet.Buf) {
-		b.SetNext(nil)
-		packet.Free([]*packet.Buf{b})
-	})
+	q.each(freeOne)
 	q.used, q.left, q.foreign = 0, 0, 0
 	q.cache.Flush()
 }

@@ -66,6 +66,9 @@ func newLoop(t *testing.T, addr string, queues int, cfg nic.Config, size func(ui
 // close gives everything back, and fails where a buffer is missing.
 func (l *loop) close() {
 	l.t.Helper()
+	if s, err := l.port.Stats(); l.t.Failed() {
+		l.t.Logf("%+v, %v", s, err)
+	}
 	for _, q := range l.queues {
 		packet.Free(q.out)
 		q.rx.(nic.CacheUser).UseCache(nil)
@@ -94,6 +97,25 @@ func fill(b []byte, q int, n uint64) {
 
 // step sends and receives what can be, up to frame end.
 func (q *loopQueue) step(end uint64, lossy bool) error {
+	if err := q.send(end); err != nil {
+		return err
+	}
+	n := q.rx.Receive(q.in)
+	for _, b := range q.in[:n] {
+		if err := q.check(b.AppendTo(nil), lossy); err != nil {
+			return err
+		}
+	}
+	packet.Free(q.in[:n])
+	if n == 0 {
+		// The partner may wait for this very CPU.
+		_, _, _ = unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
+	}
+	return nil
+}
+
+// send sends what can be, up to frame end.
+func (q *loopQueue) send(end uint64) error {
 	for want := min(32, end-q.sent, q.window-(q.sent-q.received)); uint64(len(q.out)) < want; {
 		b := q.cache.Take(1)
 		if len(b) == 0 {
@@ -109,17 +131,6 @@ func (q *loopQueue) step(end uint64, lossy bool) error {
 	n := q.tx.Send(q.out)
 	q.out = append(q.out[:0], q.out[n:]...)
 	q.sent += uint64(n)
-	n = q.rx.Receive(q.in)
-	for _, b := range q.in[:n] {
-		if err := q.check(b.AppendTo(nil), lossy); err != nil {
-			return err
-		}
-	}
-	packet.Free(q.in[:n])
-	if n == 0 {
-		// The partner may wait for this very CPU.
-		_, _, _ = unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
-	}
 	return nil
 }
 
