@@ -72,6 +72,8 @@ A port is addressed as
   sim:WIRE               a simulated card in this process (sim wires)
   pcap:[IN][,OUT]        capture files: received from IN, sent to OUT; then options:
                          ,pace ,loop[=N] ,pad ,rotate=SIZE ,every=TIME ,files=N
+  vhost-user:PATH        a virtual machine's card, or that of another process's virtio driver, which connects to this
+                         socket; PATH,client where we connect
   virtio-user:PATH       a virtual switch, as Open vSwitch and DPDK have it, by the socket of its vhost-user port;
                          PATH,server where it connects to us
 
@@ -138,7 +140,7 @@ func completePorts(c *cobra.Command, args []string, _ string) ([]string, cobra.S
 	for _, d := range list {
 		found = append(found, d.Address+"\t"+title(d))
 	}
-	return append(found, "sim:\ta simulated card", "shm:\ta simulated card in another process", "pcap:\tcapture files", "virtio-user:\ta virtual switch's vhost-user port"), cobra.ShellCompDirectiveNoFileComp
+	return append(found, "sim:\ta simulated card", "shm:\ta simulated card in another process", "pcap:\tcapture files", "vhost-user:\ta virtual machine's card", "virtio-user:\ta virtual switch's vhost-user port"), cobra.ShellCompDirectiveNoFileComp
 }
 
 // wants checks that there is one argument for each word of a command's Use after the first.

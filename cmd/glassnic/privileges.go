@@ -36,6 +36,7 @@ const (
 	reachNone  reach = iota // there is no such card: it is a model
 	reachGiven              // an IOMMU keeps it to what the port gave it
 	reachAll
+	reachSocket // there is none, and whoever plays the other side comes and goes by a socket
 )
 
 func reachOf(sys pci.Sysfs, addr string) reach {
@@ -48,6 +49,8 @@ func reachOf(sys pci.Sysfs, addr string) reach {
 			return reachGiven
 		}
 		return reachAll
+	case "vhost-user", "virtio-user":
+		return reachSocket
 	}
 	return reachNone
 }
@@ -71,6 +74,14 @@ func (p *privileges) drop(c *cobra.Command, sys pci.Sysfs, addrs []string) error
 		}
 	}
 	if !p.wanted(ports) {
+		return nil
+	}
+	if i := slices.Index(ports, reachSocket); i >= 0 {
+		// The next partner's connection and memory take system calls that a process without privileges does not have.
+		if p.user != "" {
+			return fmt.Errorf("--user %s: %s needs sockets for as long as it is open: leave --user out, and start glassnic as that user", p.user, addrs[i])
+		}
+		fmt.Fprintf(c.ErrOrStderr(), "glassnic: privileges are kept: %s needs sockets for as long as it is open\n", addrs[i])
 		return nil
 	}
 	r, err := sandbox.Drop(sandbox.Options{User: p.user})
