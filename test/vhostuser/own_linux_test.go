@@ -11,8 +11,8 @@ import (
 	"glassnic/packet"
 )
 
-// echo opens a port at an address that sends back what it gets, until stop is called.
-func echo(t *testing.T, addr string, queues int) (stop func()) {
+// echoPort opens a port at an address that sends back what it gets, until stop is called.
+func echoPort(t *testing.T, addr string, queues int) (stop func()) {
 	t.Helper()
 	port, err := nic.Open(t.Context(), addr, nic.Config{RxQueues: queues, TxQueues: queues, LinkWait: -1})
 	if err != nil {
@@ -78,12 +78,12 @@ func TestLoopOwn(t *testing.T) {
 			var stop func()
 			var l *loop
 			if c.theirs == "" {
-				stop = echo(t, "vhost-user:"+path+c.theirs, c.queues)
+				stop = echoPort(t, "vhost-user:"+path+c.theirs, c.queues)
 				l = newLoop(t, "virtio-user:"+path+c.ours, c.queues, c.cfg, c.size)
 			} else {
 				var both sync.WaitGroup
 				both.Go(func() { l = newLoop(t, "virtio-user:"+path+c.ours, c.queues, c.cfg, c.size) })
-				stop = echo(t, "vhost-user:"+path+c.theirs, c.queues)
+				stop = echoPort(t, "vhost-user:"+path+c.theirs, c.queues)
 				both.Wait()
 			}
 			defer func() { stop() }()
@@ -92,7 +92,7 @@ func TestLoopOwn(t *testing.T) {
 			stop()
 			l.until("the link goes down", func() bool { return !l.up() })
 			l.forget()
-			stop = echo(t, "vhost-user:"+path+c.theirs, c.queues)
+			stop = echoPort(t, "vhost-user:"+path+c.theirs, c.queues)
 			l.until("the link comes up", l.up)
 			l.run(10e3)
 		})
@@ -102,7 +102,7 @@ func TestLoopOwn(t *testing.T) {
 // A queue that is armed wakes its worker when a frame comes, and when the other end is back.
 func TestWakeOwn(t *testing.T) {
 	path := socket(t)
-	stop := echo(t, "vhost-user:"+path, 1)
+	stop := echoPort(t, "vhost-user:"+path, 1)
 	defer func() { stop() }()
 	l := newLoop(t, "virtio-user:"+path, 1, nic.Config{Interrupts: true}, func(uint64) int { return 60 })
 	defer l.close()
@@ -135,7 +135,7 @@ func TestWakeOwn(t *testing.T) {
 	}
 	stop()
 	l.until("the link goes down", func() bool { return !l.up() })
-	sleep("the other end is back", func() { stop = echo(t, "vhost-user:"+path, 1) })
+	sleep("the other end is back", func() { stop = echoPort(t, "vhost-user:"+path, 1) })
 	l.until("the link comes up", l.up)
 	sleep("a frame", func() {
 		if err := q.send(q.sent + 1); err != nil {
@@ -148,12 +148,12 @@ func TestWakeOwn(t *testing.T) {
 // Memory that is got while traffic runs reaches the other end before the first frame that lies in it.
 func TestGrowthOwn(t *testing.T) {
 	path := socket(t)
-	defer echo(t, "vhost-user:"+path, 1)()
+	defer echoPort(t, "vhost-user:"+path, 1)()
 	l := newLoop(t, "virtio-user:"+path, 1, nic.Config{}, func(n uint64) int { return 60 + int(n%7) })
 	defer l.close()
 	l.run(1000)
 	other := socket(t)
-	defer echo(t, "vhost-user:"+other, 1)()
+	defer echoPort(t, "vhost-user:"+other, 1)()
 	q := l.queues[0]
 	own := q.cache
 	second, err := nic.Open(t.Context(), "virtio-user:"+other, nic.Config{Buffers: 60000})
