@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"math/rand/v2"
+	"net"
 	"os"
 	"runtime"
 	"strings"
@@ -253,6 +254,28 @@ func TestHostileMessages(t *testing.T) {
 			g.rings[1].offer(part{data(0), 72, false})
 			receive(t, d.RxQueue(0), 1)
 		})
+	}
+}
+
+// A front-end that is killed before it has read an answer is no trouble.
+func TestKilledFrontEnd(t *testing.T) {
+	d, path := newPort(t, nic.Config{})
+	for i := range uint64(50) {
+		sock, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := vhostuser.NewConn(sock)
+		for range 1 + i%3 {
+			if err := c.Send(&vhostuser.Message{Request: vhostuser.GetFeatures}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c.Close()
+		eventually(t, "the end of the connection", func() bool { return d.disconnect.Load() == i+1 })
+		if err := d.Trouble(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

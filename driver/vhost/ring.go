@@ -18,10 +18,13 @@ import (
 // leave, or the session while it changes something. The worker never waits: while the session has the ring there is
 // nothing to receive or send. So no memory goes while somebody uses it.
 type ring struct {
-	d      *Device
-	index  int
-	live   atomic.Bool // started, enabled, with all its memory there
-	broken atomic.Pointer[error]
+	d     *Device
+	index int
+
+	receives bool        // it is a receive queue's
+	live     atomic.Bool // started, with all its memory there, and enabled but for receive queues
+	mute     atomic.Bool // of a receive queue: what comes is thrown away, for the ring is disabled ("Ring states")
+	broken   atomic.Pointer[error]
 
 	mu sync.Mutex // guards all that follows
 
@@ -137,7 +140,8 @@ func (r *ring) settle(f chip.Features) {
 	if !r.begun {
 		r.begin()
 	}
-	r.live.Store(r.begun && r.enabled)
+	r.mute.Store(!r.enabled)
+	r.live.Store(r.begun && (r.enabled || r.receives))
 	if r.wake != nil {
 		r.wake.nudge()
 	}

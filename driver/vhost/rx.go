@@ -24,7 +24,7 @@ type rxQueue struct {
 
 	packets, bytes          tally
 	tooLong, short, partial atomic.Uint64
-	noBuffer                atomic.Uint64
+	noBuffer, muted         atomic.Uint64
 }
 
 func (d *Device) newRx(r *ring) (*rxQueue, error) {
@@ -32,6 +32,7 @@ func (d *Device) newRx(r *ring) (*rxQueue, error) {
 		own: r, cache: d.pool.NewCache(), room: d.pool.Room(), max: d.cfg.MTU + header,
 		span: packet.MakeSpan(packet.Headroom, 0, packet.PortFlags(d.cfg.Port)|d.pool.Flags()),
 	}
+	r.receives = true
 	if !d.cfg.Interrupts {
 		return q, nil
 	}
@@ -97,6 +98,12 @@ func (q *rxQueue) receive(batch []*packet.Buf) {
 	q.taken = q.bufs
 	if used > 0 {
 		r.publish()
+	}
+	if r.mute.Load() {
+		packet.Free(batch[:q.bufs])
+		q.muted.Add(uint64(q.bufs))
+		q.bufs, q.taken = 0, 0
+		return
 	}
 	q.packets.add(uint64(q.bufs))
 	q.bytes.add(uint64(total))

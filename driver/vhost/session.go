@@ -9,6 +9,8 @@ import (
 	"net"
 	"sync/atomic"
 
+	"golang.org/x/sys/unix"
+
 	"glassnic/bus/vhostuser"
 	chip "glassnic/chip/virtio"
 )
@@ -50,10 +52,15 @@ func (d *Device) run() {
 		d.forget()
 		_ = conn.Close()
 		d.disconnect.Add(1)
-		if !errors.Is(err, io.EOF) && !d.closing.Load() {
+		if !left(err) && !d.closing.Load() {
 			d.note(d.fail("connection", "%w: the connection is closed, and the next one begins anew", err))
 		}
 	}
+}
+
+// left tells whether a connection ended because the front-end is no more.
+func left(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE)
 }
 
 // hold keeps a connection where Stop finds it. It reports false after Stop.

@@ -22,6 +22,7 @@ func (d *Device) Stats() (nic.Stats, error) {
 		s.RxErrors += count(name, "too_long", q.tooLong.Load(), "frames longer than the MTU allows")
 		s.RxErrors += count(name, "short", q.short.Load(), "frames of fewer bytes than an Ethernet header")
 		s.RxDropped += count(name, "checksum", q.partial.Load(), "frames with a partial checksum that lies outside, or that nobody offered to complete")
+		s.RxMissed += count(name, "disabled", q.muted.Load(), "frames that came while the ring was disabled")
 		s.RxNoBuffer += count(name, "no_buffer", q.noBuffer.Load(), "times that the pool was empty")
 	}
 	for i, q := range d.tx {
@@ -33,7 +34,7 @@ func (d *Device) Stats() (nic.Stats, error) {
 	}
 	live := uint64(0)
 	for _, r := range d.rings {
-		if r.live.Load() {
+		if r.live.Load() && !r.mute.Load() {
 			live++
 		}
 	}
