@@ -68,7 +68,7 @@ func TestForward(t *testing.T) {
 		{"igb", "igb", "igb", true, []string{"igb"}},
 		{"virtio-modern", virtio("disable-legacy=on"), virtio("disable-legacy=on,iommu_platform=on"), false, virtioModules},
 		// With the event index besides, the kernel's own driver does not get a ping through this emulator.
-		{"virtio-packed", virtio("disable-legacy=on,packed=on,event_idx=off"), "", false, virtioModules},
+		{"virtio-packed", virtio("disable-legacy=on,packed=on,event_idx=off"), virtio("disable-legacy=on,packed=on,event_idx=off,iommu_platform=on"), false, virtioModules},
 		{"virtio-transitional", virtio("disable-legacy=off"), "", false, virtioModules},
 		{"virtio-legacy", virtio("disable-modern=on"), "", false, virtioModules},
 	} {
@@ -87,6 +87,27 @@ func TestForward(t *testing.T) {
 				tests: []string{"TestForward"}, env: []string{"MODE=vfio"}, limit: long,
 			}
 			fast.add(c.name, 1, g.run(t))
+		})
+	}
+}
+
+// TestForwardPairs is TestForward for virtio devices of two pairs of queues, of which the forwarder uses both.
+func TestForwardPairs(t *testing.T) {
+	var fast rates
+	t.Cleanup(func() { t.Log(fast.table()) })
+	for i, mode := range []string{"physical", "vfio"} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			options := "mq=on,vectors=6,disable-legacy=on"
+			g := guest{wires: bridge(0) + bridge(1), modules: virtioModules, tests: []string{"TestForward"}, env: []string{"QUEUES=2", "MODE=" + mode}, limit: long}
+			if mode == "vfio" {
+				options += ",iommu_platform=on"
+				g.iommu, g.modules = "intremap=on", append(vfio(), g.modules...)
+			}
+			for n := range 4 {
+				g.devices = append(g.devices, pairs(n, virtio(options))...)
+			}
+			fast.add("virtio-pairs", i, g.run(t))
 		})
 	}
 }
