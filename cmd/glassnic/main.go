@@ -76,6 +76,8 @@ A port is addressed as
                          socket; PATH,client where we connect
   virtio-user:PATH       a virtual switch, as Open vSwitch and DPDK have it, by the socket of its vhost-user port;
                          PATH,server where it connects to us
+  packet:IFNAME          an interface of the kernel, by a packet socket
+  tap:NAME               a TAP interface, which is made if there is none
 
 Data goes to stdout, messages to stderr. Exit codes: 0 ok, 1 failure, 2 wrong usage.`
 	root.Version = version()
@@ -140,7 +142,9 @@ func completePorts(c *cobra.Command, args []string, _ string) ([]string, cobra.S
 	for _, d := range list {
 		found = append(found, d.Address+"\t"+title(d))
 	}
-	return append(found, "sim:\ta simulated card", "shm:\ta simulated card in another process", "pcap:\tcapture files", "vhost-user:\ta virtual machine's card", "virtio-user:\ta virtual switch's vhost-user port"), cobra.ShellCompDirectiveNoFileComp
+	return append(found, "sim:\ta simulated card", "shm:\ta simulated card in another process", "pcap:\tcapture files",
+		"packet:\tan interface of the kernel", "tap:\ta TAP interface", "vhost-user:\ta virtual machine's card",
+		"virtio-user:\ta virtual switch's vhost-user port"), cobra.ShellCompDirectiveNoFileComp
 }
 
 // wants checks that there is one argument for each word of a command's Use after the first.

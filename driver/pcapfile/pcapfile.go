@@ -21,7 +21,11 @@ func init() {
 		if err != nil {
 			return nil, fmt.Errorf("pcap:%s: %w", rest, err)
 		}
-		return Open("pcap:"+rest, files, cfg)
+		d, err := Open("pcap:"+rest, files, cfg)
+		if err != nil {
+			return nil, err
+		}
+		return d, nil
 	})
 }
 

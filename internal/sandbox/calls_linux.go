@@ -26,13 +26,17 @@ func calls(pid int) []call {
 	anonymous := []arg{{2, unix.PROT_EXEC, 0}, {3, unix.MAP_ANONYMOUS, unix.MAP_ANONYMOUS}}
 	self := []arg{{0, ^uint32(0), uint32(pid)}}
 	command := func(c uint32) []arg { return []arg{{1, ^uint32(0), c}} }
+	option := func(level, name uint32) []arg { return []arg{{1, ^uint32(0), level}, {2, ^uint32(0), name}} }
 	return []call{
 		// The data path.
 		{unix.SYS_PPOLL, "ppoll", "workers sleep until a queue has a frame", nil},
 		{unix.SYS_READ, "read", "event descriptors, TAP interfaces", nil},
 		{unix.SYS_WRITE, "write", "the same; captures, reports, messages", nil},
-		{unix.SYS_SENDTO, "sendto", "packet sockets that are open", nil},
+		{unix.SYS_SENDTO, "sendto", "what asks for the state of a network interface, by a socket that is open", nil},
 		{unix.SYS_RECVFROM, "recvfrom", "the same", nil},
+		{unix.SYS_SENDMMSG, "sendmmsg", "packet sockets that are open", nil},
+		{unix.SYS_GETSOCKOPT, "getsockopt", "what packet sockets missed", option(unix.SOL_PACKET, unix.PACKET_STATISTICS)},
+		{unix.SYS_GETSOCKOPT, "getsockopt", "an error of theirs, such as that an interface went down", option(unix.SOL_SOCKET, unix.SO_ERROR)},
 		{unix.SYS_PREAD64, "pread64", "configuration space, I/O ports, the page map; the runtime reads its CPU limit", nil},
 		{unix.SYS_PWRITE64, "pwrite64", "configuration space, I/O ports; bus mastering off at the end", nil},
 		{unix.SYS_IOCTL, "ioctl", "VFIO's alone, type ';' of linux/vfio.h: interrupts, reset, map and unmap", []arg{{1, 0xffffff00, ';' << 8}}},

@@ -1,0 +1,211 @@
+package afpacket
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"glassnic/nic"
+	"glassnic/packet"
+)
+
+// inNamespace runs f on a thread in a fresh network namespace with a pair of interfaces; the thread ends with it.
+func inNamespace(t *testing.T, mtu string, f func()) {
+	t.Helper()
+	if os.Getenv("GLASSNIC_NO_NETNS") != "" {
+		t.Skip("GLASSNIC_NO_NETNS is set")
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread()
+		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+			t.Errorf("unshare: %v: run as root, or set GLASSNIC_NO_NETNS=1 to leave this test out", err)
+			return
+		}
+		for _, c := range []string{
+			"sysctl -q net.ipv6.conf.default.disable_ipv6=1", "ip link add left mtu " + mtu + " type veth peer name right mtu " + mtu,
+			"ip link set left up", "ip link set right up",
+		} {
+			args := strings.Fields(c)
+			if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
+				t.Errorf("%s: %v: %s", c, err, out)
+				return
+			}
+		}
+		f()
+	}()
+	<-done
+}
+
+func open(t *testing.T, name string, cfg nic.Config) *Device {
+	dev, err := nic.Open(t.Context(), "packet:"+name, cfg)
+	if err != nil {
+		t.Error(err)
+		runtime.Goexit()
+	}
+	return dev.(*Device)
+}
+
+func closeAll(t *testing.T, ports ...nic.Device) {
+	if err := nic.CloseAll(ports...); err != nil {
+		t.Error(err)
+	}
+}
+
+// send sends frames, each in buffers of at most some bytes.
+func send(t *testing.T, d *Device, part int, frames ...[]byte) {
+	for _, f := range frames {
+		var first, last *packet.Buf
+		for len(f) > 0 {
+			var b [1]*packet.Buf
+			if d.Info().Pool.Alloc(b[:]) == 0 {
+				t.Error("no buffer")
+				return
+			}
+			k := min(len(f), part)
+			b[0].SetBytes(f[:k])
+			if f = f[k:]; first == nil {
+				first = b[0]
+			} else {
+				last.SetNext(b[0])
+			}
+			last = b[0]
+		}
+		if n := d.TxQueue(0).Send([]*packet.Buf{first}); n != 1 {
+			t.Errorf("%d taken", n)
+		}
+	}
+}
+
+// receive waits for frames.
+func receive(t *testing.T, d *Device, n int) (all [][]byte) {
+	batch := make([]*packet.Buf, 7)
+	for end := time.Now().Add(20 * time.Second); len(all) < n; {
+		k := d.RxQueue(0).Receive(batch)
+		for _, b := range batch[:k] {
+			all = append(all, b.AppendTo(nil))
+		}
+		packet.Free(batch[:k])
+		if k == 0 && time.Now().After(end) {
+			t.Errorf("%d frames of %d", len(all), n)
+			return all
+		}
+	}
+	return all
+}
+
+func testFrame(size int, typ string) []byte {
+	f := bytes.Repeat([]byte{byte(size)}, size)
+	copy(f, "\xff\xff\xff\xff\xff\xff\x02\x00\x00\x00\x00\x01"+typ)
+	return f
+}
+
+// TestFrames: frames of all sizes and kinds come over as they were sent; tags are in them.
+func TestFrames(t *testing.T) {
+	inNamespace(t, "9000", func() {
+		cfg := nic.Config{MTU: 9000}
+		a, b := open(t, "left", cfg), open(t, "right", cfg)
+		defer closeAll(t, a, b)
+		var sent [][]byte
+		for _, size := range []int{14, 60, 1514, 2048, 2049, 9014} {
+			sent = append(sent, testFrame(size, "\x88\xb5"))
+		}
+		sent = append(sent, testFrame(100, "\x81\x00\x20\x05\x88\xb5"), testFrame(9014, "\x88\xa8\x00\x07\x81\x00\x00\x05\x88\xb5"))
+		for _, part := range []int{2048, 1000} {
+			send(t, a, part, sent...)
+			for i, got := range receive(t, b, len(sent)) {
+				if !bytes.Equal(got, sent[i]) {
+					t.Errorf("frame %d: %d bytes, want %d: % x", i, len(got), len(sent[i]), got[:20])
+				}
+			}
+		}
+		send(t, a, 2048, testFrame(9030, "\x88\xb5"), testFrame(13, "\x88"), testFrame(60, "\x88\xb5"))
+		if got := receive(t, b, 1); !bytes.Equal(got[0], testFrame(60, "\x88\xb5")) {
+			t.Errorf("% x", got[0])
+		}
+		if s, _ := a.Stats(); s.TxDropped != 2 || s.TxPackets != uint64(2*len(sent)+1) || s.RxPackets != 0 {
+			t.Errorf("%+v", s)
+		}
+		if s, _ := b.Stats(); s.RxPackets != uint64(2*len(sent)+1) || s.RxMissed+s.RxErrors+s.RxDropped != 0 {
+			t.Errorf("%+v", s)
+		}
+	})
+}
+
+// TestMissed: what does not fit the ring is counted, and frames that are too long for the port.
+func TestMissed(t *testing.T) {
+	inNamespace(t, "9000", func() {
+		a, b := open(t, "left", nic.Config{MTU: 9000}), open(t, "right", nic.Config{})
+		defer closeAll(t, a, b)
+		const n = 4000
+		long := testFrame(9014, "\x88\xb5")
+		for i := range n {
+			send(t, a, 2048, long)
+			if i%100 == 0 {
+				a.TxQueue(0).Send(nil)
+			}
+		}
+		send(t, a, 2048, testFrame(60, "\x88\xb5"))
+		for end := time.Now().Add(20 * time.Second); ; {
+			batch := make([]*packet.Buf, 8)
+			packet.Free(batch[:b.RxQueue(0).Receive(batch)])
+			s, _ := b.Stats()
+			if s.RxErrors+s.RxMissed+s.RxPackets == n+1 && s.RxErrors > 0 && s.RxMissed > 0 {
+				break
+			}
+			if time.Now().After(end) {
+				t.Errorf("%d sent: %+v", n+1, s)
+				break
+			}
+		}
+	})
+}
+
+func TestAllocations(t *testing.T) {
+	inNamespace(t, "1500", func() {
+		a, b := open(t, "left", nic.Config{}), open(t, "right", nic.Config{})
+		defer closeAll(t, a, b)
+		out, in := make([]*packet.Buf, 32), make([]*packet.Buf, 64)
+		cache := a.Info().Pool.NewCache()
+		defer cache.Flush()
+		a.tx[0].UseCache(cache)
+		defer a.tx[0].UseCache(nil)
+		back := b.Info().Pool.NewCache()
+		defer back.Flush()
+		data := testFrame(200, "\x88\xb5")
+		got := 0
+		n := testing.AllocsPerRun(200, func() {
+			k := cache.Fill(out)
+			for _, p := range out[:k] {
+				p.SetBytes(data)
+			}
+			a.tx[0].Send(out[:k])
+			m := b.rx[0].Receive(in)
+			got += m
+			back.Put(in[:m])
+		})
+		if n != 0 || got == 0 {
+			t.Errorf("%v allocations for a batch, %d frames received", n, got)
+		}
+	})
+}
+
+func TestRefused(t *testing.T) {
+	inNamespace(t, "1500", func() {
+		for _, c := range []struct{ name, want string }{
+			{"nothing", "no such interface"}, {"", "1 to 15 bytes"}, {"much-too-long-a-name", "1 to 15 bytes"},
+		} {
+			dev, err := nic.Open(t.Context(), "packet:"+c.name, nic.Config{})
+			if dev != nil || err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%q: %v", c.name, err)
+			}
+		}
+	})
+}
