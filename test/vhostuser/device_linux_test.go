@@ -3,13 +3,11 @@ package vhostuser
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"testing"
 	"time"
 
 	"glassnic/internal/testpmd"
 	"glassnic/nic"
-	"glassnic/packet"
 )
 
 // virtioUser is DPDK's virtio driver, as its --vdev has it, on the socket of one of our ports.
@@ -115,66 +113,5 @@ func TestRestartVirtioUser(t *testing.T) {
 				l.forget()
 			}
 		})
-	}
-}
-
-// Our driver end is at our device end, with all kinds of rings, and sends everything back.
-func TestOursToOurs(t *testing.T) {
-	for _, c := range []struct {
-		name   string
-		option string
-		queues int
-		cfg    nic.Config // of the driver end
-	}{
-		{"packed", "", 1, nic.Config{}},
-		{"split", ",split", 1, nic.Config{}},
-		{"packed 4 queues", "", 4, nic.Config{}},
-		{"split mergeable", ",split", 1, nic.Config{Room: 512}},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			path := socket(t)
-			l := newLoop(t, "vhost-user:"+path, c.queues, nic.Config{LinkWait: -1}, func(n uint64) int { return 60 + int(n*31%1400) })
-			defer l.close()
-			c.cfg.RxQueues, c.cfg.TxQueues = c.queues, c.queues
-			partner, err := nic.Open(t.Context(), "virtio-user:"+path+c.option, c.cfg)
-			if err != nil {
-				t.Fatal(err)
-			}
-			end, ended := make(chan struct{}), make(chan struct{})
-			go func() {
-				defer close(ended)
-				echo(partner, c.queues, end)
-			}()
-			l.attached()
-			l.narrow().run(30e3)
-			close(end)
-			<-ended
-			if err := partner.Close(); err != nil {
-				t.Error(err)
-			}
-		})
-	}
-}
-
-// echo sends back what comes until the end.
-func echo(p nic.Device, queues int, end chan struct{}) {
-	held := make([][]*packet.Buf, queues)
-	for {
-		select {
-		case <-end:
-			for _, h := range held {
-				packet.Free(h)
-			}
-			return
-		default:
-		}
-		for i := range queues {
-			if len(held[i]) == 0 {
-				held[i] = make([]*packet.Buf, 32)
-				held[i] = held[i][:p.RxQueue(i).Receive(held[i])]
-			}
-			held[i] = held[i][p.TxQueue(i).Send(held[i]):]
-		}
-		runtime.Gosched()
 	}
 }
