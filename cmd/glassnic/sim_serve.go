@@ -27,19 +27,35 @@ type servedJSON struct {
 func newSimServe() *cobra.Command {
 	var (
 		descs  []string
+		socket string
 		memory number
 		pin    cpus
 		asJSON bool
 		d      time.Duration
 	)
 	c := &cobra.Command{
-		Use: "serve DIR", Short: "Publish simulated cards for drivers in other processes", Args: wants,
+		Use: "serve DIR", Short: "Publish simulated cards for drivers in other processes, or one for a virtual machine",
 		Long: `Publish simulated 82599 cards in a directory, best below /dev/shm, for drivers in other processes:
 port N has the address shm:DIR/pN. Prints a line for each port when all are ready, and totals on Ctrl-C.
-Either side may be killed and started again. See sim wires for what --port takes.`,
+Either side may be killed and started again. See sim wires for what --port takes.
+
+With --vfio-user SOCKET, and without a directory, one card becomes a PCI device of a virtual machine, whose memory is
+shared with it. QEMU from 10.1 on takes it by these arguments:
+  -object memory-backend-memfd,id=mem,size=1G,share=on -M q35,memory-backend=mem
+  -device '{"driver":"vfio-user-pci","socket":{"type":"unix","path":"SOCKET"}}'`,
+	}
+	c.Args = func(c *cobra.Command, args []string) error {
+		if socket == "" {
+			return wants(c, args)
+		}
+		if len(args) > 0 {
+			return usage("--vfio-user: takes no directory")
+		}
+		return nil
 	}
 	fs := c.Flags()
 	fs.StringArrayVar(&descs, "port", nil, "a card on this wire; once for each card (none: two cards on peer)")
+	fs.StringVar(&socket, "vfio-user", "", "socket to serve one card on to a virtual machine")
 	fs.Var(&memory, "memory", "bytes of memory for DMA, such as 1G (0: 256 MiB)")
 	fs.Var(&pin, "cpu", "CPU of the cards")
 	durationFlag(c, &d, 0, "end after so long (0: Ctrl-C)")
@@ -53,6 +69,12 @@ Either side may be killed and started again. See sim wires for what --port takes
 		}
 		if len(descs) == 0 {
 			descs = []string{"peer", "peer"}
+			if socket != "" {
+				descs = descs[:1]
+			}
+		}
+		if socket != "" && len(descs) > 1 {
+			return usage("--port: with --vfio-user there is one card")
 		}
 		wires, err := openWires(descs)
 		if err != nil {
@@ -64,14 +86,19 @@ Either side may be killed and started again. See sim wires for what --port takes
 				return errors.Join(err, closeAll(wires))
 			}
 		}
+		ctx, cancel := limit(c, d)
+		defer cancel()
+		p := servePrinter{w: c.OutOrStdout(), descs: descs, json: asJSON}
+		if socket != "" {
+			p.address = func(int) string { return "vfio-user:" + socket }
+			return serveVFIOUser(ctx, c, socket, wires[0], p)
+		}
 		s, err := sim.NewServer(args[0], int(memory), wires)
 		if err != nil {
 			return err
 		}
-		p := servePrinter{w: c.OutOrStdout(), dir: args[0], descs: descs, json: asJSON}
+		p.address = func(i int) string { return "shm:" + filepath.Join(args[0], fmt.Sprintf("p%d", i)) }
 		p.ready()
-		ctx, cancel := limit(c, d)
-		defer cancel()
 		err = s.Run(ctx, nil)
 		for i, port := range s.Ports() {
 			port.Card.Sync()
@@ -83,14 +110,10 @@ Either side may be killed and started again. See sim wires for what --port takes
 }
 
 type servePrinter struct {
-	w     io.Writer
-	dir   string
-	descs []string
-	json  bool
-}
-
-func (p *servePrinter) address(i int) string {
-	return "shm:" + filepath.Join(p.dir, fmt.Sprintf("p%d", i))
+	w       io.Writer
+	address func(i int) string
+	descs   []string
+	json    bool
 }
 
 // ready is one write, so that whoever waits for a line finds all.

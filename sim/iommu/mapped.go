@@ -3,6 +3,7 @@ package iommu
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 
 	"glassnic/bus/dma"
@@ -71,6 +72,39 @@ func (s *Space) Free(m dma.Memory) {
 		s.used -= uint64(len(s.maps[i].mem))
 		s.maps = append(s.maps[:i], s.maps[i+1:]...)
 	}
+}
+
+// Map makes memory that somebody else owns reachable from iova on, until Unmap. It is refused where something is mapped
+// already, even in part.
+func (s *Space) Map(iova uint64, mem []byte, readOnly bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	end := iova + uint64(len(mem))
+	i := s.find(iova)
+	switch {
+	case s.flat != nil:
+		return fmt.Errorf("iommu: a flat space has no room for %#x", iova)
+	case len(mem) == 0 || end < iova:
+		return fmt.Errorf("iommu: %d bytes from %#x: want some, below 2^64", len(mem), iova)
+	case i >= 0 && iova-s.maps[i].iova < uint64(len(s.maps[i].mem)), i+1 < len(s.maps) && s.maps[i+1].iova < end:
+		return fmt.Errorf("iommu: %d bytes from %#x are mapped already, at least in part", len(mem), iova)
+	}
+	s.maps = slices.Insert(s.maps, i+1, mapping{iova, mem, readOnly})
+	return nil
+}
+
+// Unmap takes all that Map mapped within size bytes from iova on away, and returns it.
+func (s *Space) Unmap(iova, size uint64) (mem [][]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.maps = slices.DeleteFunc(s.maps, func(m mapping) bool {
+		if m.iova < iova || m.iova-iova >= size || uint64(len(m.mem)) > size-(m.iova-iova) {
+			return false
+		}
+		mem = append(mem, m.mem)
+		return true
+	})
+	return mem
 }
 
 // SetReadOnly lets the device only read, or again write, an allocation.

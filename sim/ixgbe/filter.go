@@ -24,6 +24,7 @@ type macConfig struct {
 	strip       bool
 	storeBad    bool
 	promiscuous bool // all unicast
+	loopback    bool // what is sent comes back
 	allMulti    bool
 	broadcast   bool
 	hashed      bool // use mta
@@ -47,6 +48,7 @@ func (m *macConfig) load(c *Card) {
 	m.longest = min(m.longest, wire.MaxFrame)
 	m.strip = hlreg0&chip.Hlreg0RXCRCSTRP != 0
 	m.storeBad = fctrl&chip.FctrlSBP != 0
+	m.loopback = hlreg0&chip.Hlreg0LPBK != 0
 	m.promiscuous = fctrl&chip.FctrlUPE != 0
 	m.allMulti = fctrl&chip.FctrlMPE != 0
 	m.broadcast = fctrl&chip.FctrlBAM != 0
@@ -177,8 +179,10 @@ func address(b []byte) uint64 {
 
 // scratch is room for frames that the card has to change.
 type scratch struct {
-	rxWork []byte
-	txWork []byte
+	rxTag      []byte
+	rxWork     []byte
+	txWork     []byte
+	txSegments []byte
 }
 
 // withFCS returns a copy of a frame with the CRC that was on the wire (IEEE 802.3, 3.2.9).

@@ -119,6 +119,7 @@ func (c *Card) write(off, v uint32) {
 	case chiptype.RW1S:
 		v |= old
 	}
+	v &= row.writable
 	switch off {
 	case chip.EEC: // the card's own bits stay (8.2.3.2.1)
 		const own = chip.EecARD | chip.EecEEPRES | chip.EecEEGNT

@@ -8,7 +8,7 @@ import (
 
 // How long the card takes, in model time, after a reset (4.2, 4.6.3); the datasheet gives only limits.
 const (
-	resetTime = 1 * time.Millisecond // until CTRL.RST clears
+	resetTime = 1 * time.Microsecond // until CTRL.RST clears: Linux's driver looks for 10 µs
 	ardTime   = 2 * time.Millisecond // until EEC.ARD is set
 	dmaTime   = 3 * time.Millisecond // until RDRXCTL.DMAIDONE is set
 	linkTime  = 5 * time.Millisecond // until LINKS.UP is set, also after AUTOC.RESTART_AN
@@ -72,6 +72,7 @@ func (c *Card) clearState() {
 	c.put(chip.SECTXSTAT, chip.SectxstatRDY)
 	c.put(chip.SECRXSTAT, chip.SecrxstatRDY)
 	c.put(chip.STATUS, c.get(chip.STATUS)|chip.StatusGIO)
+	c.put(chip.FWSM, chip.FwsmFWVAL) // firmware is there, and well (8.2.3.4.10)
 	c.link = false
 	c.setLinks()
 	for i := range c.rxq {
@@ -139,9 +140,14 @@ func (c *Card) autoc() {
 		return
 	}
 	c.hs.link, c.hs.pending = c.now()+linkTime, true
+	c.put(chip.ANLP1, negotiating)
 	c.watchWire()
 	c.put(chip.AUTOC, v&^chip.AutocRestartAN) // last: whoever sees it cleared sees the link down
 }
+
+// negotiating is the state of auto-negotiation in ANLP1 (8.2.3.22.23, bits 19:16): any but zero, as Linux's driver reads
+// it; the datasheet has no list.
+const negotiating = 1 << 16
 
 // mdio answers MSCA as a bus without a PHY does (8.2.3.22.11).
 func (c *Card) mdio() {
@@ -154,7 +160,8 @@ func (c *Card) mdio() {
 // watchWire brings LINKS, STATUS and EICR.LSC up to date with the cable.
 func (c *Card) watchWire() {
 	c.plugged = c.wire.Up()
-	up := c.plugged && c.hs.link == 0 && c.hs.reset == 0 && Faults(c.faults.Load())&LinkDown == 0
+	forced := c.get(chip.AUTOC)&chip.AutocFLU != 0 // whatever the cable
+	up := (forced || c.plugged && c.hs.link == 0) && c.hs.reset == 0 && Faults(c.faults.Load())&LinkDown == 0
 	if up != c.link {
 		c.link = up
 		c.setLinks()

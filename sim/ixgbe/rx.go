@@ -13,9 +13,10 @@ type rxQueue struct {
 	queue
 	bufSize  int  // SRRCTL.BSIZEPACKET in bytes
 	drop     bool // SRRCTL.DROP_EN
+	strip    bool // RXDCTL.VME
 	advanced bool // SRRCTL.DESCTYPE is not legacy
 	cut      bool // a frame that another process began lacks its EOP
-	plain    bool // neither cut nor legacy
+	plain    bool // neither cut nor legacy, nor does it strip tags
 }
 
 func (q *rxQueue) init(c *Card, i int) {
@@ -33,7 +34,8 @@ func (q *rxQueue) load(c *Card) {
 	q.bufSize = int(max(v&chip.SrrctlBSIZEPACKET, 1)) * chip.SrrctlBSIZEPACKETUnit
 	q.drop = v&chip.SrrctlDropEN != 0
 	q.advanced = v&chip.SrrctlDESCTYPE != chip.SrrctlDESCTYPELegacy
-	q.plain = q.advanced && !q.cut
+	q.strip = q.reg(atCtl)&chip.RxdctlVME != 0
+	q.plain = q.advanced && !q.cut && !q.strip
 	q.cause = c.allocation(q.index, false)
 }
 
@@ -58,7 +60,7 @@ func (c *Card) receive(budget int) int {
 		c.fifo.pop()
 		n++
 	}
-	for n < limit && (room > 0 || c.lossy) && c.fifo.len() == 0 {
+	for n < limit && (room > 0 || c.lossy) && c.fifo.len() == 0 && !c.mac.loopback {
 		want := min(limit-n, batch)
 		if !c.lossy {
 			want = min(want, int(room))
@@ -78,7 +80,7 @@ func (c *Card) receive(budget int) int {
 			room = max(room, c.rxq[i].left)
 		}
 	}
-	if c.lossy && c.fifo.len() > 0 {
+	if c.lossy && c.fifo.len() > 0 && !c.mac.loopback {
 		c.overrun()
 	}
 	for _, i := range c.rxOn {

@@ -1,6 +1,8 @@
 package ixgbe
 
 import (
+	"encoding/binary"
+
 	chip "glassnic/chip/ixgbe"
 	"glassnic/sim/wire"
 )
@@ -27,6 +29,9 @@ func (c *Card) placeSlowly(q *rxQueue, f *wire.Frame, hash, errors uint64) place
 	data := f.Data
 	w0, w1 := classify(data)
 	w0 |= hash
+	if q.strip {
+		data, w1 = c.stripTag(data, w1)
+	}
 	if !c.mac.strip {
 		data = c.withFCS(data, f.Bad)
 	}
@@ -72,11 +77,21 @@ func (c *Card) placeSlowly(q *rxQueue, f *wire.Frame, hash, errors uint64) place
 	return placed
 }
 
+// stripTag takes the VLAN tag out of a frame, into the descriptor's second word (7.4.2).
+func (c *Card) stripTag(data []byte, w1 uint64) ([]byte, uint64) {
+	if len(data) < minFrame || binary.BigEndian.Uint16(data[12:]) != uint16(c.get(chip.VLNCTRL)&chip.VlnctrlVET) {
+		return data, w1
+	}
+	tag := uint64(binary.BigEndian.Uint16(data[14:]))
+	c.rxTag = append(append(c.rxTag[:0], data[:12]...), data[16:]...)
+	return c.rxTag, w1 | chip.RxVP | tag<<chip.RxVLANShift
+}
+
 // endCut gives a frame that another process left without EOP an end that says it is bad.
 func (c *Card) endCut(q *rxQueue) bool {
 	d := &q.ring[q.head]
 	q.writeBack(d, d.lo, 0, chip.RxDD|chip.RxEOP|chip.RxRXE, 0)
-	q.cut, q.plain = false, q.advanced
+	q.cut, q.plain = false, q.advanced && !q.strip
 	return q.left > 0
 }
 

@@ -18,7 +18,7 @@ type Totals struct {
 	RxFault        uint64 // the IOMMU refused the buffer
 	TxSent         uint64
 	TxMalformed    uint64 // descriptors that make no frame
-	TxUnsupported  uint64 // segmentation, legacy descriptors
+	TxUnsupported  uint64 // legacy descriptors
 	TxFault        uint64
 	RxBytes        uint64 // without CRC
 	TxBytes        uint64 // without CRC

@@ -11,6 +11,9 @@ import (
 // shortest is the fewest bytes that make a frame: addresses and type.
 const shortest = 14
 
+// maxHeaders is the most bytes of headers that a context can describe.
+const maxHeaders = 1 << 10
+
 // txQueue is one transmit ring (7.2.3).
 type txQueue struct {
 	queue
@@ -18,6 +21,8 @@ type txQueue struct {
 	report    []uint32 // descriptors with RS that were sent and not written back
 	done      uint32   // descriptors sent since the last write-back
 	wrote     bool     // back, since the last interrupt cause
+	contexts  [2]txContext
+	segment   int // segments of the frame at the head that are on the wire
 }
 
 func (q *txQueue) init(c *Card, i int) {
@@ -29,7 +34,8 @@ func (q *txQueue) init(c *Card, i int) {
 func (q *txQueue) load(c *Card) {
 	if q.watch(c.hs.reset == 0 && c.txEnabled && Faults(c.faults.Load())&StuckTxEnable == 0) {
 		q.journal.begin(q.head, q.head)
-		q.report, q.done = q.report[:0], 0
+		q.report, q.done, q.segment = q.report[:0], 0, 0
+		q.contexts = [2]txContext{}
 	}
 	if q.on && q.report == nil {
 		q.report = make([]uint32, 0, 2*batch)
@@ -78,7 +84,7 @@ gather:
 		d := &q.ring[at]
 		hi := d.hi
 		size := int(hi & chip.TxDTALENMask)
-		const fields = chip.TxDTYPMask | chip.TxDCMDEOP | chip.TxDCMDDEXT | chip.TxDCMDTSE | chip.TxDCMDIFCS
+		const fields = chip.TxDTYPMask | chip.TxDCMDEOP | chip.TxDCMDDEXT | chip.TxDCMDIFCS | txOffloads
 		const plain = chip.TxDTYPData | chip.TxDCMDEOP | chip.TxDCMDDEXT | chip.TxDCMDIFCS
 		if hi&fields == plain && size >= minFrame && size <= wire.MaxFrame && hi>>chip.TxPaylenShift == uint64(size) {
 			data := c.space.Flat(d.lo, size)
@@ -111,6 +117,11 @@ gather:
 			break gather
 		case g.kind == workFull, g.kind != sendable && n > 0:
 			break gather // once the frames before it are gone
+		case g.kind == segments && !q.sendSegments(c, g.frames):
+			more = false
+			break gather
+		case g.kind == context:
+			q.context(&q.ring[at])
 		}
 		for range g.used {
 			if q.ring[at].hi&chip.TxDCMDRS != 0 {
@@ -148,16 +159,7 @@ gather:
 // offer gives n gathered frames to the wire and completes what it takes. Reports from the given one
 // on are of these frames.
 func (q *txQueue) offer(c *Card, n, reports int) int {
-	sent := max(0, min(c.wire.Send(c.txBuf[:n]), n))
-	var t txTally
-	for i := range c.txBuf[:sent] {
-		b := c.txBuf[i].Data
-		t.count(len(b))
-		if b[0]&1 != 0 {
-			c.stats.groupSent(b)
-		}
-	}
-	c.stats.sent(&t, q.set)
+	sent := q.transmit(c, n)
 	used := uint32(0)
 	if sent > 0 {
 		used = q.distance(c.txEnd[sent-1])
@@ -172,6 +174,28 @@ func (q *txQueue) offer(c *Card, n, reports int) int {
 	if sent > 0 {
 		q.complete(c.txEnd[sent-1], used)
 	}
+	return sent
+}
+
+// transmit puts up to n gathered frames on the wire, or back into the card (8.2.3.22.8, HLREG0.LPBK), and counts them.
+func (q *txQueue) transmit(c *Card, n int) (sent int) {
+	if c.mac.loopback {
+		for sent < n && c.fifo.len() < batch {
+			c.fifo.push(&c.txBuf[sent])
+			sent++
+		}
+	} else {
+		sent = max(0, min(c.wire.Send(c.txBuf[:n]), n))
+	}
+	var t txTally
+	for i := range c.txBuf[:sent] {
+		b := c.txBuf[i].Data
+		t.count(len(b))
+		if b[0]&1 != 0 {
+			c.stats.groupSent(b)
+		}
+	}
+	c.stats.sent(&t, q.set)
 	return sent
 }
 
@@ -212,15 +236,17 @@ const (
 	malformed              // descriptors that make no frame, to drop
 	unsupported            // what is not modelled, to drop
 	incomplete             // EOP is still to come
+	segments               // frames made of one
 	workFull               // no room to gather it in this batch
 	refusedDMA             // the IOMMU refused a buffer
 )
 
 type gathered struct {
-	kind gatherKind
-	used uint32 // descriptors
-	data []byte
-	bad  bool // with a wrong CRC of its own
+	kind   gatherKind
+	used   uint32 // descriptors
+	data   []byte
+	frames [][]byte // segments
+	bad    bool     // with a wrong CRC of its own
 }
 
 // gather puts one frame together from the descriptors from index at on. It changes and counts nothing.
@@ -235,11 +261,15 @@ func (q *txQueue) gather(c *Card, at, left uint32) gathered {
 		return gathered{kind: malformed, used: 1}
 	}
 	start := len(c.txWork)
-	if cap(c.txWork)-start < wire.MaxFrame+minFrame {
+	longest := wire.MaxFrame
+	if first&chip.TxDCMDTSE != 0 {
+		longest = chip.TxPaylenMax + maxHeaders
+	}
+	if cap(c.txWork)-start < longest+minFrame {
 		if start > 0 {
 			return gathered{kind: workFull}
 		}
-		c.txWork = make([]byte, 0, 4*wire.MaxFrame)
+		c.txWork = make([]byte, 0, 2*(chip.TxPaylenMax+maxHeaders+minFrame))
 	}
 	work := c.txWork
 	total, ok := 0, true
@@ -248,7 +278,7 @@ func (q *txQueue) gather(c *Card, at, left uint32) gathered {
 		hi := d.hi
 		size := int(hi & chip.TxDTALENMask)
 		total += size
-		if hi&chip.TxDCMDDEXT == 0 || hi&chip.TxDTYPMask != chip.TxDTYPData || total > wire.MaxFrame || used > chip.TxDescMax {
+		if hi&chip.TxDCMDDEXT == 0 || hi&chip.TxDTYPMask != chip.TxDTYPData || total > longest || used > chip.TxDescMax {
 			ok = false
 		}
 		if ok && size > 0 {
@@ -260,7 +290,7 @@ func (q *txQueue) gather(c *Card, at, left uint32) gathered {
 		}
 		// A ring full of descriptors without EOP would never get on.
 		if hi&chip.TxDCMDEOP != 0 || used > chip.TxDescMax {
-			return c.finish(work[start:], used, first, ok)
+			return c.finish(q, work[start:], used, first, ok)
 		}
 		if at++; at == q.size {
 			at = 0
@@ -271,13 +301,19 @@ func (q *txQueue) gather(c *Card, at, left uint32) gathered {
 
 // finish checks the bytes of a gathered frame against its first descriptor, pads it, and takes off a
 // CRC that software has put there.
-func (c *Card) finish(data []byte, used uint32, first uint64, ok bool) gathered {
+func (c *Card) finish(q *txQueue, data []byte, used uint32, first uint64, ok bool) gathered {
 	g := gathered{used: used}
+	x := q.contexts[first>>chip.TxIDXShift&1]
 	switch {
-	case first&chip.TxDCMDTSE != 0:
-		g.kind = unsupported
+	case ok && first&chip.TxDCMDTSE != 0:
+		if g.kind, g.frames = segments, c.segment(data, first, x); g.frames == nil {
+			g.kind = malformed
+		}
 		return g
 	case !ok || len(data) < shortest || first>>chip.TxPaylenShift != uint64(len(data)):
+		g.kind = malformed
+		return g
+	case first&txOffloads != 0 && !insertChecksums(data, first, x):
 		g.kind = malformed
 		return g
 	case first&chip.TxDCMDIFCS == 0 && len(data) >= shortest+fcs:
@@ -289,6 +325,7 @@ func (c *Card) finish(data []byte, used uint32, first uint64, ok bool) gathered 
 			data = append(data, 0)
 		}
 	}
+	data = c.insertTag(data, first, x)
 	c.txWork = c.txWork[:len(c.txWork)+len(data)]
 	g.data = data
 	return g

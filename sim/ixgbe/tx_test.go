@@ -114,7 +114,7 @@ func TestSendOdd(t *testing.T) {
 			{"padded", frame(20, 1), eop | pay(20), 60, nil},
 			{"context", nil, chip.TxDTYPContext | chip.TxDCMDDEXT, 0, nil},
 			{"legacy", frame(60, 1), chip.TxDCMDEOP | chip.TxDCMDIFCS, 0, func(t Totals) uint64 { return t.TxUnsupported }},
-			{"segmentation", frame(60, 1), eop | chip.TxDCMDTSE | pay(60), 0, func(t Totals) uint64 { return t.TxUnsupported }},
+			{"segmentation without a context", frame(60, 1), eop | chip.TxDCMDTSE | pay(60), 0, func(t Totals) uint64 { return t.TxMalformed }},
 			{"wrong PAYLEN", frame(60, 1), eop | pay(61), 0, func(t Totals) uint64 { return t.TxMalformed }},
 			{"too short", frame(13, 1), eop | pay(13), 0, func(t Totals) uint64 { return t.TxMalformed }},
 			{"empty", nil, eop, 0, func(t Totals) uint64 { return t.TxMalformed }},

@@ -22,6 +22,7 @@ type guest struct {
 	append  string   // kernel arguments
 	wires   string   // shell commands that make interfaces for the devices, in a network namespace; it needs root
 	iommu   string   // arguments of intel-iommu; "" for none
+	shared  bool     // the guest's memory can be shared with other processes
 	newer   bool     // a QEMU that has igb and vfio-user
 	modules []string // kernel modules, each perhaps with parameters behind it
 	later   []string // modules that are not loaded but found by modprobe
@@ -95,6 +96,10 @@ func (g guest) boot(t *testing.T) ([]plan.Result, error) {
 		kernelArgs += " intel_iommu=on"
 		args = append(args, "-device", "intel-iommu,"+g.iommu)
 	}
+	if g.shared {
+		machine += ",memory-backend=mem"
+		args = append(args, "-object", fmt.Sprintf("memory-backend-memfd,id=mem,size=%dM,share=on", or(g.memory, 1024)))
+	}
 	args = append(args, "-M", machine, "-append", kernelArgs)
 	args = append(args, g.devices...)
 
@@ -162,7 +167,7 @@ func (g guest) initrd(file string, base []byte, k *kernel, limit time.Duration) 
 }
 
 // tools are programs of this machine that guests have as well.
-var tools = []string{"ip", "ping", "iperf3", "sh", "chmod", "modprobe", "prlimit"}
+var tools = []string{"ip", "ping", "iperf3", "sh", "chmod", "modprobe", "prlimit", "ethtool"}
 
 // files is the archive that all guests share: the first process, the program, its tests, and tools.
 var files = sync.OnceValues(func() ([]byte, error) {

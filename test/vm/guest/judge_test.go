@@ -1,0 +1,136 @@
+//go:build guest
+
+package guest
+
+import (
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// peer is the address of the machine at the other end of the modelled card's wire.
+const peer = "192.0.2.1"
+
+// TestJudge has the kernel's own driver of the 82599 use our modelled card: it finds what it looks for, its self-test
+// passes, and traffic flows with offloads on and off.
+func TestJudge(t *testing.T) {
+	c := cards(t)
+	if len(c) != 1 || c[0].driver != "ixgbe" {
+		t.Fatalf("cards %+v", c)
+	}
+	j := &judge{netdev(t, c[0])}
+	command(t, "ip", "addr", "add", "192.0.2.2/24", "dev", j.name)
+	j.up(t)
+	j.says(t, "driver: ixgbe", "ethtool", "-i", j.name)
+	j.says(t, "Speed: 10000Mb/s", "ethtool", j.name)
+	j.says(t, "tcp-segmentation-offload: on", "ethtool", "-k", j.name)
+	j.says(t, "Combined:\t2", "ethtool", "-l", j.name)
+	j.says(t, "with 2 RX ring(s)", "ethtool", "-x", j.name)
+	j.says(t, "hardware-receive", "ethtool", "-T", j.name)
+	j.says(t, "0x042A4: LINKS", "ethtool", "-d", j.name)
+
+	t.Log(command(t, "ethtool", "-t", j.name, "offline"))
+	j.up(t)
+	j.ping(t, peer, 56)
+	for _, offloads := range [][]string{
+		nil, {"rx", "off"}, {"tso", "off"}, {"tx", "off", "rx", "on"}, {"rxvlan", "off", "txvlan", "off"},
+		{"tx", "on", "tso", "on", "rxvlan", "on", "txvlan", "on", "rxhash", "off"},
+	} {
+		if offloads != nil {
+			command(t, "ethtool", append([]string{"-K", j.name}, offloads...)...)
+			j.up(t)
+		}
+		j.transfer(t, strings.Join(offloads, " "), peer, false)
+		j.transfer(t, strings.Join(offloads, " "), peer, true)
+	}
+	command(t, "ip", "link", "set", j.name, "mtu", "9000")
+	j.up(t)
+	j.ping(t, peer, 8972)
+	j.transfer(t, "jumbo frames", peer, false)
+	j.transfer(t, "jumbo frames", peer, true)
+	j.counters(t)
+}
+
+// judge is the kernel's interface.
+type judge struct{ name string }
+
+// up waits for the link.
+func (j *judge) up(t *testing.T) {
+	t.Helper()
+	command(t, "ip", "link", "set", j.name, "up")
+	await(t, "the link", func() bool {
+		out, err := exec.Command("ip", "link", "show", j.name).CombinedOutput()
+		return err == nil && strings.Contains(string(out), "LOWER_UP")
+	})
+}
+
+// says runs a command whose output must have some text.
+func (j *judge) says(t *testing.T, want string, args ...string) {
+	t.Helper()
+	if out := command(t, args[0], args[1:]...); !strings.Contains(out, want) {
+		t.Errorf("%s does not say %q:\n%s", strings.Join(args, " "), want, out)
+	}
+}
+
+// ping waits for a first answer, then wants all of them.
+func (j *judge) ping(t *testing.T, to string, size int) {
+	t.Helper()
+	args := []string{"-M", "do", "-s", fmt.Sprint(size), "-w", "20", to}
+	await(t, "a first answer from "+to, func() bool {
+		return exec.Command("ping", append([]string{"-c", "1", "-W", "1"}, args...)...).Run() == nil
+	})
+	if out := command(t, "ping", append([]string{"-c", "10", "-i", "0.01"}, args...)...); !strings.Contains(out, "10 received") {
+		t.Errorf("%s", out)
+	}
+}
+
+// transfer sends some megabytes by TCP, or receives them.
+func (j *judge) transfer(t *testing.T, what, to string, receive bool) {
+	t.Helper()
+	args := []string{"-c", to, "-n", "8M", "-J", "--connect-timeout", "5000"}
+	if receive {
+		args = append(args, "-R")
+	}
+	var report struct {
+		End struct {
+			Received struct {
+				Bytes float64 `json:"bytes"`
+				Rate  float64 `json:"bits_per_second"`
+			} `json:"sum_received"`
+			Sent struct {
+				Again int `json:"retransmits"`
+			} `json:"sum_sent"`
+		} `json:"end"`
+	}
+	if err := json.Unmarshal([]byte(command(t, "iperf3", args...)), &report); err != nil || report.End.Received.Bytes < 1<<20 {
+		t.Errorf("%s: %v, %+v", what, err, report)
+	}
+	t.Logf("%s, receive %v: %.0f Mbit/s, %d segments again", what, receive, report.End.Received.Rate/1e6, report.End.Sent.Again)
+}
+
+// counters compares what the card counted with what the driver did, and wants both queues used and no error.
+func (j *judge) counters(t *testing.T) {
+	t.Helper()
+	n := map[string]int{}
+	for line := range strings.Lines(command(t, "ethtool", "-S", j.name)) {
+		var v int
+		if name, rest, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
+			if _, err := fmt.Sscan(rest, &v); err == nil {
+				n[name] = v
+			}
+		}
+	}
+	for _, name := range []string{"rx_errors", "tx_errors", "rx_crc_errors", "rx_csum_offload_errors", "rx_length_errors", "rx_missed_errors", "tx_timeout_count", "hw_rsc_flushed"} {
+		if n[name] != 0 {
+			t.Errorf("%s: %d", name, n[name])
+		}
+	}
+	for _, name := range []string{"tx_queue_0_packets", "tx_queue_1_packets", "rx_queue_0_packets", "rx_queue_1_packets", "rx_pkts_nic", "tx_pkts_nic"} {
+		if n[name] == 0 {
+			t.Errorf("%s: 0", name)
+		}
+	}
+	t.Logf("%v", n)
+}
