@@ -33,7 +33,7 @@ ip tuntap add w0 mode tap
 ip link set lo up
 ip addr add 192.0.2.1/24 dev w0
 ip link set w0 addrgenmode none mtu 9000 up
-iperf3 -s >/dev/null &
+iperf3 -s >/dev/null 2>&1 &
 exec "$0" sim serve --vfio-user "$1" --port tap=w0 -v
 `, program, socket)
 	var said bytes.Buffer
