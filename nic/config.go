@@ -24,7 +24,7 @@ type Config struct {
 	Room    int // bytes; 0: packet.DefaultRoom
 
 	// Offloads are those of the receive side that the application wants, of which the card does what it can:
-	// RxChecksum. Info tells which it does.
+	// RxChecksum, RxPartial, RxHash, RxVLAN. Info tells which it does.
 	Offloads Offloads
 	// VLANs are the VLANs of which the port receives frames, besides those without a tag; nil means all, and no
 	// filter. Ports whose card has no such filter are not opened then. Promiscuous ports may receive others, too.

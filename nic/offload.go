@@ -9,17 +9,25 @@ import (
 type Offloads uint32
 
 const (
-	// RxChecksum: received frames say whether their checksums are right, by packet.IPChecksumGood and its like,
-	// and what a virtual machine on the same host sent may come with packet.NeedsChecksum.
+	// RxChecksum: received frames say whether their checksums are right, by packet.IPChecksumGood and its like.
 	RxChecksum Offloads = 1 << iota
+	// RxPartial: what another machine on the same host sent may come as it was made, with packet.NeedsChecksum. It
+	// is for applications that pass frames on.
+	RxPartial
 	// TxChecksum: the card completes the checksum of frames with packet.NeedsChecksum. Ports without it do so by
 	// the CPU; an application need not ask.
 	TxChecksum
+	// RxHash: received frames come with the hash that spreads them over queues (packet.HasHash).
+	RxHash
+	// RxVLAN: the card takes VLAN tags out of received frames (packet.HasVLAN).
+	RxVLAN
+	// TxVLAN: the card puts the tags of frames with packet.HasVLAN in. Ports without it do so by the CPU.
+	TxVLAN
 )
 
-var offloadNames = []string{"rx-checksum", "tx-checksum"}
+var offloadNames = []string{"rx-checksum", "rx-partial", "tx-checksum", "rx-hash", "rx-vlan", "tx-vlan"}
 
-// String returns the names, such as "rx-checksum,tx-checksum", or "none".
+// String returns the names, such as "rx-partial,tx-checksum", or "none".
 func (o Offloads) String() string {
 	var s []string
 	for i, name := range offloadNames {

@@ -122,6 +122,10 @@ func (b *Buf) Port() uint8 { return uint8(b.span >> (32 + portShift)) }
 // Hash returns the hash that the card computed; it means something with HasHash.
 func (b *Buf) Hash() uint32 { return b.hash }
 
+// SetSpanHash replaces the buffer's span, as SetSpan does, and its hash, which means something where the span's flags
+// say so.
+func (b *Buf) SetSpanHash(s Span, h uint32) { b.span, b.hash = s, h }
+
 // SetHash stores a hash and sets HasHash.
 func (b *Buf) SetHash(h uint32) {
 	b.hash = h

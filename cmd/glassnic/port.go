@@ -18,7 +18,7 @@ import (
 // portFlags are the settings of ports.
 type portFlags struct {
 	queues, ring, buffers, mtu int
-	promiscuous, rxChecksum    bool
+	promiscuous, partial       bool
 	vlans                      vlans
 	interrupts                 bool
 	linkWait                   time.Duration
@@ -34,7 +34,7 @@ func (f *portFlags) add(c *cobra.Command, promiscuous bool, wait time.Duration) 
 	fs.IntVar(&f.buffers, "buffers", 0, "packet buffers of each port (0: what the rings need, and 1024)")
 	fs.IntVar(&f.mtu, "mtu", 1500, "longest frame in bytes, without Ethernet header and FCS")
 	fs.BoolVar(&f.promiscuous, "promisc", promiscuous, "also receive frames for other addresses")
-	fs.BoolVar(&f.rxChecksum, "rx-checksum", true, "let cards that can verify received checksums, or leave partial those of frames from the same host")
+	fs.BoolVar(&f.partial, "partial-checksums", true, "take frames of other machines on this host with their checksums as they were made, not complete")
 	fs.Var(&f.vlans, "vlan", "receive, besides frames without a tag, only those of these VLANs, such as 5,100 (none: no others)")
 	periodFlag(c, &f.linkWait, "link-wait", wait, "how long to wait for the link")
 	f.huge.add(c, "huge-page", "size of huge pages for a PCI card", "2M", "2M", "1G")
@@ -48,8 +48,8 @@ func (f *portFlags) config(c *cobra.Command, port uint8) nic.Config {
 		Port: port, Promiscuous: f.promiscuous, Interrupts: f.interrupts, LinkWait: f.linkWait, Logger: logger(c),
 		VLANs: f.vlans,
 	}
-	if f.rxChecksum {
-		cfg.Offloads = nic.RxChecksum
+	if f.partial {
+		cfg.Offloads = nic.RxPartial
 	}
 	if cfg.LinkWait == 0 {
 		cfg.LinkWait = -1

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	chip "glassnic/chip/ixgbe"
+	"glassnic/nic"
 )
 
 // How long the steps of the start may take. The datasheet gives no upper bounds; these are a
@@ -152,6 +153,9 @@ func (d *Device) startRx(ctx context.Context) error {
 		r.Clear(chip.DCA_RXCTRL(i), chip.DcaRxctrlReserved12)
 		r.Write32(chip.RDH(i), 0)
 		r.Write32(chip.RDT(i), 0)
+		if d.cfg.Offloads&nic.RxVLAN != 0 {
+			r.Set(chip.RXDCTL(i), chip.RxdctlVME) // 7.4.2
+		}
 		r.Set(chip.RXDCTL(i), chip.RxdctlENABLE)
 		if !d.wait(ctx, queueLimit, func() bool { return r.Read32(chip.RXDCTL(i))&chip.RxdctlENABLE != 0 }) {
 			return d.late(ctx, "receive queues", "RXDCTL.ENABLE not set after 1s (datasheet 4.6.7.1): power-cycle the card")

@@ -112,6 +112,7 @@ func (d *Device) allocate(context.Context) error {
 		q := &rxQueue{
 			ring: ring, stretch: min(rxStretch, ring.size/4), cache: d.pool.NewCache(),
 			tail: d.regs.Doorbell(chip.RDT(i)), room: uint64(room), max: d.maxFrame(),
+			told: d.cfg.Offloads&(nic.RxChecksum|nic.RxHash|nic.RxVLAN) != 0,
 			span: packet.MakeSpan(packet.Headroom, 1, packet.PortFlags(d.cfg.Port)|d.pool.Flags()),
 		}
 		d.rx = append(d.rx, q)
@@ -256,7 +257,7 @@ func (d *Device) Info() nic.Info {
 	return nic.Info{
 		Driver: "ixgbe", Address: d.fn.Address(), Card: d.card, MAC: append(net.HardwareAddr(nil), d.mac...),
 		NUMANode: d.fn.NUMANode(), RxQueues: len(d.rx), TxQueues: len(d.tx),
-		RxRing: d.cfg.RxRing, TxRing: d.cfg.TxRing, MTU: d.cfg.MTU, Port: d.cfg.Port,
+		RxRing: d.cfg.RxRing, TxRing: d.cfg.TxRing, MTU: d.cfg.MTU, Port: d.cfg.Port, Offloads: d.offloads(),
 		Domain: d.fn.DMA().Domain(), Pool: d.pool,
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	chip "glassnic/chip/ixgbe"
+	"glassnic/nic"
 )
 
 // rssKey is the secret of the Toeplitz hash: 0x6d5a over and over, with which both directions of a
@@ -17,7 +18,7 @@ var rssKey = func() (k [40]byte) {
 
 // initRSS spreads flows over the receive queues by a hash of their addresses and ports (7.1.2.8).
 func (d *Device) initRSS() {
-	if len(d.rx) == 1 {
+	if len(d.rx) == 1 && d.cfg.Offloads&nic.RxHash == 0 {
 		return
 	}
 	for i := range len(rssKey) / 4 {

@@ -22,6 +22,7 @@ type rxQueue struct {
 	count int         // descriptors of the whole stretch
 	span  packet.Span // of a frame of one byte that came in at this port
 	room  uint64      // bytes that the card may write to a buffer
+	told  bool        // what the card says of frames is of interest
 
 	fresh [rxStretch]packet.Ref // the last left of fresh[:count] are not in the ring yet
 
@@ -63,7 +64,7 @@ func (q *rxQueue) Receive(batch []*packet.Buf) int {
 
 // run receives frames of one buffer each, up to the end of the stretch.
 func (q *rxQueue) run(batch []*packet.Buf) int {
-	if q.partial {
+	if q.partial || q.told {
 		return 0
 	}
 	span, room := q.span, q.room
@@ -102,7 +103,11 @@ func (q *rxQueue) rest(batch []*packet.Buf, got int) int {
 		if got == len(batch) {
 			break
 		}
-		if n := q.run(batch[got:]); n > 0 {
+		n := q.run(batch[got:])
+		if q.told && !q.partial {
+			n = q.runTold(batch[got:])
+		}
+		if n > 0 {
 			got += n
 			continue
 		}
@@ -167,6 +172,7 @@ func (q *rxQueue) segment() (frame *packet.Buf, more bool) {
 		q.starved = true
 		return nil, false
 	}
+	w0 := d.w0
 	r, f := q.buf(q.next), q.fresh[q.count-q.left].Buf()
 	b := r.Buf()
 	r.Set(f)
@@ -198,6 +204,9 @@ func (q *rxQueue) segment() (frame *packet.Buf, more bool) {
 		q.broken = q.partial
 		packet.Free([]*packet.Buf{frame})
 		return nil, true
+	}
+	if q.told {
+		tell(frame, w0, w1)
 	}
 	return frame, true
 }

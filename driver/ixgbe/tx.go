@@ -32,7 +32,8 @@ type txQueue struct {
 	own     *packet.Pool // the port's
 	foreign int          // buffers in the ring of other pools than cache's
 	domain  any          // of the memory that the card reaches
-	most    int          // buffers of one frame
+	most    int          // descriptors of one frame
+	context txContext    // that the card has
 
 	watch   stall.Watch // of Trouble
 	dropped atomic.Uint64
@@ -179,6 +180,10 @@ func (q *txQueue) giveBack(end int) {
 // sort gives each buffer back to its own pool.
 func (q *txQueue) sort(bufs []*packet.Buf) {
 	for i, b := range bufs {
+		if b == nil {
+			q.foreign--
+			continue
+		}
 		if packet.PoolOf(b) == q.cache.Pool() {
 			q.cache.Put(bufs[i : i+1])
 			continue
@@ -190,9 +195,10 @@ func (q *txQueue) sort(bufs []*packet.Buf) {
 }
 
 // special sends a frame that run does not take: one in several buffers, or of another pool than those in
-// the ring, or one that is not complete, or one that cannot be sent. It reports whether the frame was taken.
+// the ring, or one that the card has to complete, or one that cannot be sent. It reports whether the frame was taken.
 func (q *txQueue) special(b *packet.Buf) bool {
-	segments, total, fits := 0, 0, b.Complete(packet.TxMask)
+	segments, total := 0, 0
+	ctx, command, fits := q.offload(b)
 	for s := b; s != nil; s = s.Next() {
 		segments++
 		total += s.Len()
@@ -207,18 +213,27 @@ func (q *txQueue) special(b *packet.Buf) bool {
 		packet.Free([]*packet.Buf{b})
 		return true
 	}
-	if segments > q.free() {
+	need := segments
+	if command != 0 && ctx != q.context {
+		if need++; need > q.most {
+			return b.Complete(packet.TxMask) && q.special(b)
+		}
+	}
+	if need > q.free() {
 		return false
 	}
 	if pool := packet.PoolOf(b); pool != q.cache.Pool() && !q.given && q.clean == q.next {
 		// A port that sends another port's frames mostly does so for good.
 		q.use(pool.NewCache(), true)
 	}
+	if need > segments {
+		q.describe(ctx)
+	}
 	for s := b; s != nil; s = s.Next() {
 		if packet.PoolOf(s) != q.cache.Pool() {
 			q.foreign++
 		}
-		w1 := uint64(total)<<chip.TxPaylenShift | uint64(s.Len()) | txData
+		w1 := command | uint64(total)<<chip.TxPaylenShift | uint64(s.Len()) | txData
 		if s.Next() == nil {
 			w1 |= chip.TxDCMDEOP
 		}
@@ -246,7 +261,7 @@ func (q *txQueue) use(c *packet.Cache, given bool) {
 	q.plain = packet.MakeSpan(0, 0, c.Pool().Flags())
 	q.foreign = 0
 	for i := q.clean; i != q.next; i = (i + 1) % q.size {
-		if packet.PoolOf(q.buf(i).Buf()) != c.Pool() {
+		if b := q.buf(i).Buf(); b == nil || packet.PoolOf(b) != c.Pool() {
 			q.foreign++
 		}
 	}

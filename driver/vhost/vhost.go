@@ -130,7 +130,7 @@ func (d *Device) offer() {
 		d.offered |= chip.NetMQ
 	}
 	// With it the driver sends frames whose checksums are partial.
-	if d.cfg.Offloads&nic.RxChecksum != 0 {
+	if d.cfg.Offloads&nic.RxPartial != 0 {
 		d.offered |= chip.NetCSum
 	}
 }
@@ -175,7 +175,7 @@ func (d *Device) Info() nic.Info {
 	n := h.Sum64()
 	o := nic.TxChecksum
 	if d.offered.Has(chip.NetCSum) {
-		o |= nic.RxChecksum
+		o |= nic.RxPartial
 	}
 	return nic.Info{
 		Driver: "vhost", Address: "vhost-user:" + d.path, Card: "vhost-user back-end", NUMANode: -1,

@@ -35,7 +35,7 @@ func (d *Device) settle(offered chip.Features) (chip.Features, error) {
 		want |= chip.NetMrgRxbuf
 	}
 	// Where headers lie apart, nobody reads them (2.7.4.2).
-	if d.cfg.Offloads&nic.RxChecksum != 0 && (!legacy || offered.Has(chip.AnyLayout)) {
+	if d.cfg.Offloads&nic.RxPartial != 0 && (!legacy || offered.Has(chip.AnyLayout)) {
 		want |= chip.NetGuestCSum
 	}
 	if offered.Has(chip.NetCtrlVQ) { // all these need it (5.1.3.1)
@@ -82,7 +82,7 @@ func (d *Device) apart() bool { return d.features&(chip.Version1|chip.AnyLayout)
 // offloads are what the device does.
 func (d *Device) offloads() (o nic.Offloads) {
 	if d.features.Has(chip.NetGuestCSum) {
-		o |= nic.RxChecksum
+		o |= nic.RxPartial
 	}
 	if d.features.Has(chip.NetCSum) {
 		o |= nic.TxChecksum

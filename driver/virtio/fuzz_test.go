@@ -89,7 +89,7 @@ func playDevice(t *testing.T, input []byte) {
 	c.set = &interrupts{kind: irq.MSIX, vectors: 1}
 	if header&16 != 0 {
 		c.offered |= fCSum | fGuestCSum
-		cfg.Offloads = nic.RxChecksum
+		cfg.Offloads = nic.RxPartial
 	}
 	if header&1 != 0 {
 		c.offered |= fPacked
