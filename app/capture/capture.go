@@ -36,11 +36,24 @@ type sink interface {
 	Written() capfile.Tally
 }
 
+// newSink begins files of a name, or else a stream.
+func newSink(out io.Writer, name string, rot capfile.Rotation, cfg capfile.Settings) (sink, error) {
+	if name == "" {
+		return capfile.NewWriter(out, cfg)
+	}
+	return capfile.Create(name, cfg, rot)
+}
+
 // Config are the settings of Run. All but Port and Output may be zero.
 type Config struct {
 	Port   nic.Device // the caller opens and closes it
 	Output io.Writer  // a file or a pipe; the caller closes it
-	Format Format     // "": Pcap
+	// File names files instead of Output, which follow each other as Rotation says.
+	File     string
+	Rotation capfile.Rotation
+	Format   Format // "": Pcap
+	// Unbuffered has frames written at once, instead of when there are many or a pause.
+	Unbuffered bool
 	// SnapLen is how many bytes of a frame are stored at most, up to MaxSnap; 0: MaxSnap.
 	SnapLen int
 	// Filter tells which frames are captured; nil: all. The others are counted (Report.Filtered).
@@ -92,6 +105,9 @@ func Run(ctx context.Context, cfg Config, report func(Report)) (Report, error) {
 	if report != nil {
 		report(m.interval())
 	}
+	if errors.Is(c.err, capfile.ErrEnough) {
+		c.err = nil
+	}
 	if err = errors.Join(err, c.err, health.Left()); err != nil {
 		err = fmt.Errorf("capture: %s: %w", cfg.Port.Info().Address, err)
 	}
@@ -100,7 +116,7 @@ func Run(ctx context.Context, cfg Config, report func(Report)) (Report, error) {
 
 // capturer checks the settings, fills the zero values in and makes the worker.
 func (cfg *Config) capturer() (*capturer, error) {
-	if cfg.Port == nil || cfg.Output == nil {
+	if cfg.Port == nil || cfg.Output == nil && cfg.File == "" {
 		return nil, errors.New("capture: a port and an output are needed")
 	}
 	if cfg.Format == "" {
@@ -126,7 +142,7 @@ func (cfg *Config) capturer() (*capturer, error) {
 	}
 	before, _ := cfg.Port.Stats()
 	c := &capturer{
-		port: cfg.Port, missed: before.RxMissed, batch: make([]*packet.Buf, cfg.Batch), count: cfg.Count, snap: cfg.SnapLen, filter: cfg.Filter,
+		port: cfg.Port, missed: before.RxMissed, batch: make([]*packet.Buf, cfg.Batch), count: cfg.Count, snap: cfg.SnapLen, unbuffered: cfg.Unbuffered, filter: cfg.Filter,
 		idle: worker.Idle{Sleep: cfg.IdleSleep}, adapt: cfg.Adaptive, cache: info.Pool.NewCache(), scratch: make([]byte, 0, 64<<10),
 	}
 	for i := range info.RxQueues {
@@ -134,7 +150,8 @@ func (cfg *Config) capturer() (*capturer, error) {
 		worker.ShareCache(c.cache, c.queues[i])
 	}
 	var err error
-	if c.file, err = capfile.NewWriter(cfg.Output, capfile.Settings{Format: cfg.Format, Snap: cfg.SnapLen, Port: info.Address}); err != nil {
+	settings := capfile.Settings{Format: cfg.Format, Snap: cfg.SnapLen, Port: info.Address}
+	if c.file, err = newSink(cfg.Output, cfg.File, cfg.Rotation, settings); err != nil {
 		return nil, fmt.Errorf("capture: %w", err)
 	}
 	return c, nil

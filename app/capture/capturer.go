@@ -35,7 +35,8 @@ type capturer struct {
 	missed  uint64 // by the card, before Run
 	err     error  // of the output; the loop ends with it
 	// finished says that the port has no more frames.
-	finished bool
+	finished   bool
+	unbuffered bool
 
 	loops     uint
 	c         counts
@@ -100,6 +101,9 @@ func (c *capturer) step() {
 		if n := q.Receive(batch); n > 0 {
 			found = true
 			c.store(time.Now(), batch[:n])
+			if c.unbuffered && c.err == nil {
+				c.err = c.file.Flush()
+			}
 		}
 	}
 	if found {

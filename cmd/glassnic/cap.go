@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -11,96 +12,198 @@ import (
 	"github.com/spf13/cobra"
 
 	"glassnic/app/capture"
+	"glassnic/bus/pci"
+	"glassnic/internal/capfile"
 	"glassnic/internal/filter"
 	"glassnic/nic"
 )
 
+// capFlags are the settings of cap.
+type capFlags struct {
+	portFlags
+	cfg      capture.Config
+	n        count
+	pin      cpus
+	asJSON   bool
+	port     string // -i
+	in, file string // -r, -w
+	format   choice
+	duration time.Duration
+	dump     int
+	list     bool
+	numeric  bool
+	size     float64 // -C, in millions of bytes
+	seconds  int     // -G
+	files    int     // -W
+	style    style
+}
+
 func newCap() *cobra.Command {
-	var (
-		f      portFlags
-		cfg    capture.Config
-		n      count
-		pin    cpus
-		asJSON bool
-		file   string
-		format choice
-		d      time.Duration
-		dump   int
-	)
+	var f capFlags
 	c := &cobra.Command{
-		Use: "cap A [FILTER]...", Short: "Capture what a port receives", Args: atLeastPort, ValidArgsFunction: completePorts,
+		Use: "cap A [FILTER]...", Short: "Capture what a port receives", Args: cobra.ArbitraryArgs, ValidArgsFunction: completePorts,
 		Long: `Capture what a port receives to a file, to stdout (-w -), or without -w as a line of text for each
 packet, until a count, a duration or Ctrl-C. Reports go to stdout with -w FILE, otherwise to stderr.
+The port may also be given by -i A, or a file in its place by -r FILE.
 
 FILTER, of one or several arguments, says which packets are captured, in tcpdump's language (pcap-filter(7)); -d prints
 what it is compiled to. Frames are those of Ethernet, tags are in the frame, and a port's frames are all inbound.
+
+With -C, -G and -W files follow each other, named as tcpdump does it. They are opened while packets are captured, which
+needs privileges to be kept.
 
 The worker polls and keeps a CPU busy. With --adaptive it sleeps when it has nothing to do; see fwd.`,
 	}
 	f.add(c, true, linkWait)
 	fs := c.Flags()
-	fs.StringVarP(&file, "write", "w", "", "file to write, - for stdout")
-	fs.IntVarP(&cfg.SnapLen, "snaplen", "s", 0, fmt.Sprintf("most bytes to store of a packet (0: %d)", capture.MaxSnap))
-	fs.VarP(&n, "count", "c", "packets to capture (0: no end)")
-	format.add(c, "format", "format of the file", string(capture.Pcap), string(capture.Pcap), string(capture.PcapNG))
-	fs.Var(&pin, "cpu", "CPU of the worker")
-	fs.CountVarP(&dump, "dump", "d", "print the compiled filter and end (-dd: as C, -ddd: as numbers); A is not opened")
-	adaptiveFlag(c, &cfg.Adaptive)
-	durationFlag(c, &d, 0, "end after so long (0: no end)")
-	fs.BoolVar(&asJSON, "json", false, "reports as one JSON object a line")
-	c.RunE = func(c *cobra.Command, args []string) error {
-		if cfg.SnapLen < 0 || cfg.SnapLen > capture.MaxSnap {
-			return usage("--snaplen %d: want 1 to %d", cfg.SnapLen, capture.MaxSnap)
-		}
-		if file == "" && fs.Changed("format") {
-			return usage("--format: there is no file without -w")
-		}
-		var err error
-		if cfg.Filter, err = compileFilter(c, args[1:], cfg.SnapLen); err != nil {
-			return err
-		}
-		if dump > 0 {
-			_, err := io.WriteString(c.OutOrStdout(), dumpFilter(cfg.Filter, dump))
-			return err
-		}
-		if len(args) == 1 {
-			cfg.Filter = nil // takes all
-		}
-		f.interrupts = cfg.Adaptive
-		cfg.Format, cfg.Count, cfg.CPUs = capture.Format(format.value), uint64(n), pin
-		out, reports, err := open(c, file)
-		if err != nil {
-			return err
-		}
-		err = f.with(c, args[:1], func(ports []nic.Device) error {
-			ctx, cancel := limit(c, d)
-			defer cancel()
-			cfg.Port, cfg.Output, cfg.Trouble = ports[0], out, complain(c)
-			show := func(r capture.Report) { fmt.Fprintln(reports, captured(r)) }
-			if asJSON {
-				show = func(r capture.Report) { _ = printJSON(reports, r) }
-			}
-			total, err := capture.Run(ctx, cfg, func(r capture.Report) {
-				if asJSON || file != "" && r.Seconds >= 0.01 {
-					show(r)
-				}
-			})
-			// All lines of packets come before the totals.
-			err = errors.Join(err, out.Close())
-			show(total)
-			return err
-		})
-		return errors.Join(err, out.Close())
-	}
+	fs.StringVarP(&f.port, "interface", "i", "", "the port A")
+	fs.StringVarP(&f.in, "read", "r", "", "file to read instead of a port, - for stdin")
+	fs.StringVarP(&f.file, "write", "w", "", "file to write, - for stdout")
+	fs.IntVarP(&f.cfg.SnapLen, "snaplen", "s", 0, fmt.Sprintf("most bytes to store of a packet (0: %d)", capture.MaxSnap))
+	fs.VarP(&f.n, "count", "c", "packets to capture (0: no end)")
+	f.format.add(c, "format", "format of the file", string(capture.Pcap), string(capture.Pcap), string(capture.PcapNG))
+	fs.Var(&f.pin, "cpu", "CPU of the worker")
+	fs.CountVarP(&f.dump, "dump", "d", "print the compiled filter and end (-dd: as C, -ddd: as numbers); A is not opened")
+	fs.BoolVarP(&f.list, "list", "D", false, "list the ports of this machine and end")
+	fs.BoolVarP(&f.numeric, "numeric", "n", false, "addresses and ports as numbers, which they always are")
+	fs.BoolVarP(&f.style.link, "link", "e", false, "print the Ethernet header")
+	fs.CountVarP(&f.style.verbose, "details", "v", "print all headers with their fields (-vv: and what is left)")
+	fs.Bool("verbose", false, "log every step to stderr") // which is -v elsewhere
+	fs.CountVarP(&f.style.hex, "hex", "x", "print the bytes of packets (-xx: with the Ethernet header)")
+	fs.CountVarP(&f.style.both, "hex-ascii", "X", "the same, and as text beside it")
+	fs.CountVarP(&f.style.ascii, "ascii", "A", "the same as text only")
+	fs.Float64VarP(&f.size, "file-size", "C", 0, "begin the next file after so many million bytes")
+	fs.IntVarP(&f.seconds, "rotate-seconds", "G", 0, "begin the next file after so many seconds; its name may hold the time as %H%M%S")
+	fs.IntVarP(&f.files, "file-count", "W", 0, "how many files: with -C in turn, with -G until the end")
+	fs.BoolVarP(&f.cfg.Unbuffered, "packet-buffered", "U", false, "write packets at once")
+	adaptiveFlag(c, &f.cfg.Adaptive)
+	durationFlag(c, &f.duration, 0, "end after so long (0: no end)")
+	fs.BoolVar(&f.asJSON, "json", false, "reports as one JSON object a line")
+	c.RunE = f.run
 	return c
 }
 
-// atLeastPort checks that there is a port; a filter may follow.
-func atLeastPort(_ *cobra.Command, args []string) error {
-	if len(args) == 0 {
-		return usage("want A, the port to capture from")
+// run does what the flags say.
+func (f *capFlags) run(c *cobra.Command, args []string) error {
+	if f.list {
+		return listPorts(c)
+	}
+	words := args
+	if f.port == "" && f.in == "" {
+		if len(args) == 0 {
+			return usage("want A, the port to capture from")
+		}
+		f.port, words = args[0], args[1:]
+	}
+	if err := f.check(c); err != nil {
+		return err
+	}
+	var err error
+	if f.cfg.Filter, err = compileFilter(c, words, f.cfg.SnapLen); err != nil {
+		return err
+	}
+	if f.dump > 0 {
+		_, err := io.WriteString(c.OutOrStdout(), dumpFilter(f.cfg.Filter, f.dump))
+		return err
+	}
+	if len(words) == 0 {
+		f.cfg.Filter = nil // takes all
+	}
+	f.cfg.Format, f.cfg.Count, f.cfg.CPUs = capture.Format(f.format.value), uint64(f.n), f.pin
+	f.cfg.Rotation = capfile.Rotation{Bytes: int64(f.size * 1e6), Every: time.Duration(f.seconds) * time.Second, Files: f.files}
+	out, reports, err := f.open(c)
+	if err != nil {
+		return err
+	}
+	if f.in != "" {
+		return f.read(c, out, reports)
+	}
+	f.interrupts = f.cfg.Adaptive
+	err = f.with(c, []string{f.port}, func(ports []nic.Device) error { return f.capture(c, ports[0], out, reports) })
+	return errors.Join(err, out.Close())
+}
+
+// check refuses flags that do not go together.
+func (f *capFlags) check(c *cobra.Command) error {
+	rotates := f.size != 0 || f.seconds != 0 || f.files != 0
+	switch {
+	case f.port != "" && f.in != "":
+		return usage("a port and -r: give one of them")
+	case f.cfg.SnapLen < 0 || f.cfg.SnapLen > capture.MaxSnap:
+		return usage("--snaplen %d: want 1 to %d", f.cfg.SnapLen, capture.MaxSnap)
+	case f.file == "" && c.Flags().Changed("format"):
+		return usage("--format: there is no file without -w")
+	case rotates && (f.file == "" || f.file == "-"):
+		return usage("-C, -G and -W go with -w FILE")
+	case f.size < 0 || f.size > 1e9 || f.seconds < 0 || f.files < 0:
+		return usage("-C, -G and -W take positive numbers")
+	case f.files > 0 && f.size == 0 && f.seconds == 0:
+		return usage("-W goes with -C or -G")
+	case rotates && f.in == "" && f.privileges.wanted([]reach{reachOf(pci.Sysfs{}, f.port)}):
+		return usage("-C, -G and -W open files while packets are captured, which a process without privileges cannot: give --no-drop, or leave them out")
 	}
 	return nil
+}
+
+// capture captures from a port.
+func (f *capFlags) capture(c *cobra.Command, port nic.Device, out io.WriteCloser, reports io.Writer) error {
+	ctx, cancel := limit(c, f.duration)
+	defer cancel()
+	f.cfg.Port, f.cfg.Output, f.cfg.Trouble = port, out, complain(c)
+	total, err := capture.Run(ctx, f.cfg, func(r capture.Report) {
+		if f.asJSON || f.file != "" && r.Seconds >= 0.01 {
+			f.show(reports, r)
+		}
+	})
+	// All lines of packets come before the totals.
+	err = errors.Join(err, out.Close())
+	f.show(reports, total)
+	return err
+}
+
+// read reads a file.
+func (f *capFlags) read(c *cobra.Command, out io.WriteCloser, reports io.Writer) error {
+	in := c.InOrStdin()
+	if f.in != "-" {
+		file, err := os.Open(f.in)
+		if err != nil {
+			return errors.Join(fmt.Errorf("capture: %w", err), out.Close())
+		}
+		defer file.Close()
+		in = file
+	}
+	total, err := capture.Read(c.Context(), capture.ReadConfig{
+		Input: in, Name: f.in, Output: out, File: f.cfg.File, Rotation: f.cfg.Rotation, Format: f.cfg.Format, SnapLen: f.cfg.SnapLen,
+		Filter: f.cfg.Filter, Count: f.cfg.Count,
+	})
+	err = errors.Join(err, out.Close())
+	f.show(reports, total)
+	return err
+}
+
+func (f *capFlags) show(w io.Writer, r capture.Report) {
+	if f.asJSON {
+		_ = printJSON(w, r)
+		return
+	}
+	fmt.Fprintln(w, captured(r))
+}
+
+// listPorts lists what can be captured from: cards and interfaces of the kernel.
+func listPorts(c *cobra.Command) error {
+	var rows [][]string
+	list, _ := pci.Sysfs{}.List()
+	for _, d := range list {
+		rows = append(rows, []string{d.Address, title(d), state(d)})
+	}
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return err
+	}
+	for _, i := range interfaces {
+		rows = append(rows, []string{"packet:" + i.Name, i.HardwareAddr.String(), i.Flags.String()})
+	}
+	return table(c.OutOrStdout(), rows)
 }
 
 // compileFilter compiles a filter of some words.
@@ -123,22 +226,26 @@ func dumpFilter(p *filter.Program, how int) string {
 	return p.Decimal()
 }
 
-// open returns where frames go and where reports go.
-func open(c *cobra.Command, file string) (out io.WriteCloser, reports io.Writer, err error) {
-	switch file {
+// open returns where frames go and where reports go. Files that follow each other are opened elsewhere.
+func (f *capFlags) open(c *cobra.Command) (out io.WriteCloser, reports io.Writer, err error) {
+	switch f.file {
 	case "":
-		return newText(c.OutOrStdout()), c.ErrOrStderr(), nil
+		return newText(c.OutOrStdout(), f.style), c.ErrOrStderr(), nil
 	case "-":
 		if st, err := os.Stdout.Stat(); err == nil && st.Mode()&os.ModeCharDevice != 0 {
 			return nil, nil, usage("-w -: stdout is a terminal: pipe it somewhere, or leave -w out for text")
 		}
 		return noClose{c.OutOrStdout()}, c.ErrOrStderr(), nil
 	}
-	f, err := os.Create(file)
+	if f.cfg.Rotation != (capfile.Rotation{}) {
+		f.cfg.File = f.file
+		return noClose{io.Discard}, c.OutOrStdout(), nil
+	}
+	file, err := os.Create(f.file)
 	if err != nil {
 		return nil, nil, fmt.Errorf("capture: %w", err)
 	}
-	return &onceCloser{File: f}, c.OutOrStdout(), nil
+	return &onceCloser{File: file}, c.OutOrStdout(), nil
 }
 
 type noClose struct{ io.Writer }
