@@ -1,2 +1,2 @@
-// Package vhostuser tests ports over vhost-user with foreign partners, such as DPDK's.
+// Package vhostuser tests ports over vhost-user with foreign partners, DPDK's and Open vSwitch.
 package vhostuser
