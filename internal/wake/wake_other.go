@@ -37,3 +37,15 @@ func (*Set) Sleep(limit time.Duration) (bool, error) {
 	time.Sleep(limit)
 	return false, nil
 }
+
+// Nap needs Linux.
+type Nap struct{}
+
+// NewNap fails.
+func NewNap(*Event) (*Nap, error) { return nil, errors.ErrUnsupported }
+
+// Sleep sleeps.
+func (*Nap) Sleep(d time.Duration) { time.Sleep(d) }
+
+// Close does nothing.
+func (*Nap) Close() error { return nil }

@@ -146,8 +146,7 @@ func (a *adaptive) sleep(limit time.Duration) bool {
 	return !woken && err == nil
 }
 
-// doze sleeps for a while that grows with each time that nothing had come. For such short sleeps the runtime's own
-// is cheaper than a system call, which its monitor watches.
+// doze sleeps for a while that grows with each time that nothing had come.
 func (a *adaptive) doze(polls uint) {
 	if polls == a.polls+yieldEvery {
 		a.nap = min(2*a.nap, longBlind)
@@ -155,7 +154,11 @@ func (a *adaptive) doze(polls uint) {
 		a.nap = blindSleep
 	}
 	begin := time.Now()
-	time.Sleep(a.nap)
+	if a.stop.nap != nil && a.nap >= time.Millisecond {
+		a.stop.nap.Sleep(a.nap)
+	} else {
+		time.Sleep(a.nap)
+	}
 	a.sleeps.Sleeps++
 	a.sleeps.Asleep += uint64(time.Since(begin).Nanoseconds())
 	a.polls = polls

@@ -63,8 +63,12 @@ func stopOf(t *testing.T) *Stop {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = e.Close() })
-	return &Stop{event: e}
+	n, err := wake.NewNap(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = n.Close(); _ = e.Close() })
+	return &Stop{event: e, nap: n}
 }
 
 func settled() bool { return true }

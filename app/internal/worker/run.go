@@ -22,6 +22,7 @@ type Stop struct {
 	_    [63]byte
 
 	event *wake.Event // for loops that sleep; nil where there are no events
+	nap   *wake.Nap   // which the event ends; nil likewise
 }
 
 // Stopped tells whether the loop should end.
@@ -65,6 +66,10 @@ func Run(ctx context.Context, opt Options, loops ...func(*Stop)) error {
 	if e, err := wake.New(); err == nil {
 		stop.event = e
 		defer e.Close()
+		if n, err := wake.NewNap(e); err == nil {
+			stop.nap = n
+			defer n.Close()
+		}
 	}
 	for i, loop := range loops {
 		wg.Go(func() {
