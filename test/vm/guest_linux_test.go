@@ -39,6 +39,38 @@ const defaultLimit = 4 * time.Minute
 // turns lets two guests run at a time.
 var turns = make(chan struct{}, 2)
 
+// clock counts guests that have ended, from when the first began.
+var clock struct {
+	mu     sync.Mutex
+	guests int
+	begin  time.Time
+	took   time.Duration
+}
+
+// TestMain prints how long guests took on average, with two at a time.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	if n := clock.guests; n > 0 {
+		fmt.Printf("%d guests in %.0f s, one in %.1f s\n", n, clock.took.Seconds(), clock.took.Seconds()/float64(n))
+	}
+	os.Exit(code)
+}
+
+// count counts a guest, which is about to boot, and returns what is to be called at its end.
+func count() (end func()) {
+	clock.mu.Lock()
+	defer clock.mu.Unlock()
+	if clock.begin.IsZero() {
+		clock.begin = time.Now()
+	}
+	return func() {
+		clock.mu.Lock()
+		defer clock.mu.Unlock()
+		clock.guests++
+		clock.took = time.Since(clock.begin)
+	}
+}
+
 // run boots the guest and fails the test with what a failing step printed, or with the console of a guest that
 // did not get to its end. It returns the results.
 func (g guest) run(t *testing.T) []plan.Result {
@@ -103,6 +135,7 @@ func (g guest) boot(t *testing.T) ([]plan.Result, error) {
 	args = append(args, "-M", machine, "-append", kernelArgs)
 	args = append(args, g.devices...)
 
+	defer count()()
 	ctx, cancel := context.WithTimeout(context.Background(), limit+time.Minute)
 	defer cancel()
 	name := q.args[0]
