@@ -23,17 +23,18 @@ func hub(n int, cards ...string) (args []string) {
 	return args
 }
 
-// device returns the arguments of card i, whose address comes before those of later cards.
+// device returns the arguments of card i, whose address comes before those of later cards. It has no ROM, with which
+// the firmware would try to boot.
 func device(i int, model, netdev string) []string {
 	mac := fmt.Sprintf("52:54:00:00:00:%02x", i+2)
 	if model == "igb" {
 		// A port of its own each: an igb has functions for virtual ones.
 		return []string{
 			"-device", fmt.Sprintf("pcie-root-port,id=rp%d,chassis=%d,slot=%d,addr=%x", i, i+1, i+1, i+2),
-			"-device", fmt.Sprintf("igb,netdev=%s,mac=%s,bus=rp%d", netdev, mac, i),
+			"-device", fmt.Sprintf("igb,netdev=%s,mac=%s,romfile=,bus=rp%d", netdev, mac, i),
 		}
 	}
-	return []string{"-device", fmt.Sprintf("%s,netdev=%s,mac=%s,addr=%x", model, netdev, mac, i+2)}
+	return []string{"-device", fmt.Sprintf("%s,netdev=%s,mac=%s,romfile=,addr=%x", model, netdev, mac, i+2)}
 }
 
 func both(model string) []string {
