@@ -81,7 +81,7 @@ func (j *judge) ping(t *testing.T, to string, size int) {
 	await(t, "a first answer from "+to, func() bool {
 		return exec.Command("ping", append([]string{"-c", "1", "-W", "1"}, args...)...).Run() == nil
 	})
-	if out := command(t, "ping", append([]string{"-c", "10", "-i", "0.01"}, args...)...); !strings.Contains(out, "10 received") {
+	if out := command(t, "ping", append([]string{"-c", "10", "-i", "0.01"}, args...)...); !strings.Contains(out, ", 0% packet loss") {
 		t.Errorf("%s", out)
 	}
 }
