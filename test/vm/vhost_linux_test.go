@@ -205,7 +205,7 @@ func (h *host) ping(t *testing.T, ended chan bool) {
 		}
 	}
 	out, err := h.command("ping", "-c", "20", "-i", "0.05", "-s", "1400", "-w", "20", "192.0.2.2").CombinedOutput()
-	if err != nil || !strings.Contains(string(out), "20 received") {
+	if err != nil || !strings.Contains(string(out), ", 0% packet loss") {
 		t.Errorf("ping: %v\n%s", err, out)
 	}
 }
