@@ -1,6 +1,7 @@
 package worker
 
 import (
+	"runtime"
 	"time"
 
 	"glassnic/internal/wake"
@@ -155,6 +156,7 @@ func (a *adaptive) doze(polls uint) {
 	}
 	begin := time.Now()
 	if a.stop.nap != nil && a.nap >= time.Millisecond {
+		runtime.Gosched() // where there is one processor, it is not handed on during a nap
 		a.stop.nap.Sleep(a.nap)
 	} else {
 		time.Sleep(a.nap)
