@@ -135,6 +135,7 @@ func TestWakeOwn(t *testing.T) {
 	}
 	stop()
 	l.until("the link goes down", func() bool { return !l.up() })
+	l.forget()
 	sleep("the other end is back", func() { stop = echoPort(t, "vhost-user:"+path, 1) })
 	l.until("the link comes up", l.up)
 	sleep("a frame", func() {
