@@ -19,7 +19,7 @@ type ring struct {
 	packed
 	number uint16
 	vector uint16 // of MSI-X
-	last   int    // what was posted last, where the bell was not rung for it; else 0
+	last   int    // what was posted since the bell was rung last, as far as it may still be with the device
 	bell   mmio.Doorbell16
 	memory dma.Memory
 	parts  [2]int                 // where in it the driver's and the device's areas lie
@@ -99,25 +99,25 @@ func (r *ring) post(n int) {
 	} else {
 		r.barrier()
 	}
-	if r.last = n; r.wanted() {
+	if r.last = min(r.last+n, r.size); r.wanted(n) {
 		r.last = 0
 		r.bell.Ring(r.number)
 	}
 }
 
-// wanted tells whether the device wants to hear of what was posted last.
-func (r *ring) wanted() bool {
+// wanted tells whether the device wants to hear of the last n that were posted.
+func (r *ring) wanted(n int) bool {
 	if r.isPacked {
-		return r.wantedPacked(r.last)
+		return r.wantedPacked(n)
 	}
-	return r.wantedSplit(r.last)
+	return r.wantedSplit(n)
 }
 
-// remind rings for what was posted last and not rung for, where the device turns out to want that. It is for queues
+// remind rings for all that was posted since the last ring, where the device turns out to want that. It is for queues
 // that are idle: emulators without barriers, as QEMU's of a single processor, let the look at what the device wants
 // go before the store that it has to see, and both sides would wait for each other.
 func (r *ring) remind() {
-	if r.last > 0 && r.wanted() {
+	if r.last > 0 && r.wanted(r.last) {
 		r.last = 0
 		r.bell.Ring(r.number)
 	}
