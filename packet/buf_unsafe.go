@@ -23,7 +23,8 @@ type more struct {
 	vlan      uint16
 	sumStart  uint16 // from the start of the buffer
 	sumOffset uint16
-	_         [10]byte
+	mss       uint16
+	_         [8]byte
 }
 
 // Records come in groups: 128 Buf, then 128 more. The odd line between them keeps a buffer's two

@@ -42,11 +42,13 @@ func (b *Buf) SetChecksum(start, offset int) {
 }
 
 // Complete does in software what cards do when they send a frame: of HasVLAN and NeedsChecksum, those that are among
-// what. It clears these flags. It reports false where that cannot be: the checksum does not lie within the frame, or
-// there is no room for the tag. Then the frame is not fit to be sent.
+// what. It clears these flags. It reports false where that cannot be: the checksum does not lie within the frame,
+// there is no room for the tag, or the frame would have to be cut (Cut). Then the frame is not fit to be sent.
 func (b *Buf) Complete(what Flags) bool {
-	if f := b.Flags() & what; f&(HasVLAN|NeedsChecksum) == 0 {
+	if f := b.Flags() & what; f&(HasVLAN|NeedsChecksum|NeedsSegment) == 0 {
 		return true
+	} else if f&NeedsSegment != 0 {
+		return false
 	} else if f&HasVLAN != 0 && !b.putTag() {
 		return false
 	} else if f&NeedsChecksum != 0 {
@@ -56,9 +58,10 @@ func (b *Buf) Complete(what Flags) bool {
 }
 
 const (
-	addresses = 12 // bytes before a tag (IEEE 802.3, 3.1.1)
-	tagSize   = 4
-	tagType   = 0x8100 // IEEE 802.1Q, 9.6
+	addresses      = 12 // bytes before a tag (IEEE 802.3, 3.1.1)
+	tagSize        = 4
+	tagType        = 0x8100 // IEEE 802.1Q, 9.6
+	serviceTagType = 0x88a8
 )
 
 // putTag puts the VLAN tag into the frame.

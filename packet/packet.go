@@ -42,13 +42,17 @@ const (
 	L4ChecksumBad
 	// NeedsChecksum means that a TCP or UDP checksum is partial, at the place that Checksum returns.
 	NeedsChecksum
+	// NeedsSegment means that the frame holds several segments of a TCP connection, or datagrams of a UDP flow, behind
+	// one set of headers, up to 64 KB, and has to be cut before it goes to a wire: into those of SegmentSize. It comes
+	// with NeedsChecksum.
+	NeedsSegment
 
 	// PoolMask are the bits of the pool's number.
 	PoolMask Flags = 0xff << poolShift
 
 	// TxMask are the flags that a transmit queue has to heed: what it sends without a closer look has none of
 	// them but the number of the pool.
-	TxMask = Chained | HasVLAN | NeedsChecksum | PoolMask
+	TxMask = Chained | HasVLAN | NeedsChecksum | NeedsSegment | PoolMask
 
 	poolShift = 16
 	portShift = 24

@@ -90,6 +90,9 @@ func describe(dst, src *packet.Buf) {
 	if start, offset, ok := src.Checksum(); ok {
 		dst.SetChecksum(start, offset)
 	}
+	if n, ok := src.SegmentSize(); ok {
+		dst.SetSegmentSize(n)
+	}
 	if ns, ok := src.Timestamp(); ok {
 		dst.SetTimestamp(ns)
 	}

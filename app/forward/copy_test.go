@@ -67,6 +67,7 @@ func TestCopyMetadata(t *testing.T) {
 	in[0].SetFlags(packet.L4ChecksumGood)
 	in[0].TrimFront(3)
 	in[0].SetChecksum(34, 16)
+	in[0].SetSegmentSize(1460)
 	out := w.dirs[0].copier.copy(in[:])
 	tci, ok1 := out[0].VLAN()
 	ns, ok2 := out[0].Timestamp()
@@ -75,6 +76,9 @@ func TestCopyMetadata(t *testing.T) {
 	}
 	if start, offset, ok := out[0].Checksum(); !ok || start != 34 || offset != 16 {
 		t.Errorf("checksum from %d at %d, %v", start, offset, ok)
+	}
+	if n, ok := out[0].SegmentSize(); !ok || n != 1460 {
+		t.Errorf("segments of %d bytes, %v", n, ok)
 	}
 	packet.Free(out)
 }
