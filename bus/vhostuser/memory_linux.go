@@ -19,8 +19,9 @@ type Memory struct{ regions []mapped }
 
 type mapped struct {
 	Region
-	mem   []byte // the region
-	whole []byte // what was mapped
+	mem         []byte // the region
+	whole       []byte // what was mapped
+	device, ino uint64 // of its file
 }
 
 // Set replaces all regions. It takes the file descriptors over, one for each, and closes them. In case of an error
@@ -44,12 +45,10 @@ func (m *Memory) Set(all []Region, fds []int) error {
 	return err
 }
 
-// Add maps one more region. It takes the file descriptor over and closes it.
+// Add maps one more region. It takes the file descriptor over and closes it. One that is there already, of the same
+// file, may be added again: QEMU before 8.1 says so once for each pair of queues.
 func (m *Memory) Add(r Region, fd int) error {
 	defer closeAll([]int{fd})
-	if len(m.regions) >= MaxMemSlots {
-		return fmt.Errorf("more than %d regions of memory", MaxMemSlots)
-	}
 	fail := func(format string, args ...any) error {
 		return fmt.Errorf("%d bytes of memory at guest address %#x, user address %#x: %w", r.Size, r.Guest, r.User, fmt.Errorf(format, args...))
 	}
@@ -57,14 +56,18 @@ func (m *Memory) Add(r Region, fd int) error {
 	if r.Size == 0 || r.Size > most || r.Offset > most || r.Guest+r.Size < r.Guest || r.User+r.Size < r.User {
 		return fail("offset %#x: such a region cannot be", r.Offset)
 	}
-	for i := range m.regions {
-		if o := &m.regions[i]; r.Guest < o.Guest+o.Size && o.Guest < r.Guest+r.Size {
-			return fail("it overlaps %d bytes at %#x", o.Size, o.Guest)
-		}
-	}
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return fail("fstat: %w", err)
+	}
+	if o := m.overlap(r); o != nil {
+		if o.Region == r && o.device == st.Dev && o.ino == st.Ino {
+			return nil
+		}
+		return fail("it overlaps %d bytes at %#x", o.Size, o.Guest)
+	}
+	if len(m.regions) >= MaxMemSlots {
+		return fmt.Errorf("more than %d regions of memory", MaxMemSlots)
 	}
 	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Size < 0 || uint64(st.Size) < r.Offset+r.Size {
 		return fail("the file has %d bytes, and the region ends at %d: share a memfd or a file", st.Size, r.Offset+r.Size)
@@ -82,11 +85,22 @@ func (m *Memory) Add(r Region, fd int) error {
 		return fail("mmap: %w", err)
 	}
 	at := r.Offset - from
-	m.regions = append(m.regions, mapped{r, whole[at : at+r.Size : at+r.Size], whole})
+	m.regions = append(m.regions, mapped{r, whole[at : at+r.Size : at+r.Size], whole, st.Dev, st.Ino})
 	return nil
 }
 
-// Remove unmaps the region with these addresses and size.
+// overlap returns a region that has guest addresses in common with r, nil where there is none.
+func (m *Memory) overlap(r Region) *mapped {
+	for i := range m.regions {
+		if o := &m.regions[i]; r.Guest < o.Guest+o.Size && o.Guest < r.Guest+r.Size {
+			return o
+		}
+	}
+	return nil
+}
+
+// Remove unmaps the region with these addresses and size. Of memory of which nothing is there it may be said again, as
+// of what Add adds.
 func (m *Memory) Remove(r Region) error {
 	for i := range m.regions {
 		if o := &m.regions[i]; o.Guest == r.Guest && o.User == r.User && o.Size == r.Size {
@@ -94,6 +108,9 @@ func (m *Memory) Remove(r Region) error {
 			m.regions = append(m.regions[:i], m.regions[i+1:]...)
 			return err
 		}
+	}
+	if m.overlap(r) == nil {
+		return nil
 	}
 	return fmt.Errorf("there is no region of %d bytes at guest address %#x, user address %#x", r.Size, r.Guest, r.User)
 }

@@ -229,8 +229,8 @@ func TestHostileMessages(t *testing.T) {
 		"kick ring":       {send(vhostuser.SetVringKick, vhostuser.PutU64(256|9)), "there are 2"},
 		"no memory":       {send(vhostuser.SetMemTable, vhostuser.PutRegions([]vhostuser.Region{{Size: 1}})), "file descriptors"},
 		"bad memory":      {send(vhostuser.SetMemTable, vhostuser.PutRegions([]vhostuser.Region{{Size: 1 << 40}}), 0), "bytes of memory"},
-		"no region":       {send(vhostuser.RemMemReg, vhostuser.Region{Size: 1}.Payload()), "no region"},
-		"region twice":    {func(g *guest) error { return g.front.AddMemReg(g.region(), g.fd) }, "overlaps"},
+		"no region":       {send(vhostuser.RemMemReg, vhostuser.Region{Guest: guestBase, Size: 1, User: userBase}.Payload()), "no region"},
+		"region twice":    {func(g *guest) error { r := g.region(); r.User++; return g.front.AddMemReg(r, g.fd) }, "overlaps"},
 		"region, 2 files": {send(vhostuser.AddMemReg, vhostuser.Region{Size: 1}.Payload(), 0, 0), "2 file descriptors"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -198,6 +198,11 @@ func (d *Device) setEvent(m *vhostuser.Message) error {
 			r.broken.Store(nil)
 		case vhostuser.SetVringCall:
 			r.setCall(e)
+			if e != nil && r.begun {
+				// Until then the driver may have been told by an event that nobody looks at: QEMU starts a ring
+				// first, and then says by which event its guest hears of it. One too many does no harm (2.7.10).
+				_ = e.Signal()
+			}
 		case vhostuser.SetVringErr:
 			r.setErr(e)
 		}

@@ -191,6 +191,31 @@ func TestWait(t *testing.T) {
 	}
 }
 
+// A driver that gets another event for its calls hears of what came before by that one, also with the event index, by
+// which it would not be told again.
+func TestCallChanges(t *testing.T) {
+	eachWay(t, func(t *testing.T, f chip.Features) {
+		d, path := newPort(t, nic.Config{})
+		g := connect(t, path, f|chip.EventIdx, 1)
+		r := g.rings[0]
+		if r.called() {
+			t.Error("called before anything was sent")
+		}
+		r.offer(part{data(0), 100, true})
+		if !send(t, d, 0, make([]byte, 60)) || !r.called() {
+			t.Fatal("not called")
+		}
+		g.must(g.front.SetVringCall(0, r.call))
+		if !r.called() {
+			t.Error("not called by the new event")
+		}
+		g.must(g.front.SetVringCall(0, -1))
+		if r.called() {
+			t.Error("called by an event that was taken back")
+		}
+	})
+}
+
 // kicks tells whether the driver is to kick for its next buffer.
 func (r *guestRing) kicks() bool {
 	m := r.g.mem[r.base+8192:]

@@ -14,20 +14,22 @@ import (
 )
 
 // TestVhostUser boots guests whose only card is our device end of vhost-user, which fwd joins to a TAP interface: the
-// host pings the guest and runs iperf3 both ways, and fwd is killed and started again in between where rings are split. The
-// pin interrupts: with MSI-X and vhost-user, QEMU 7.2 ends by a segmentation fault where it emulates the processor.
+// host pings the guest and runs iperf3 both ways, and fwd is killed and started again in between where rings are split. Of
+// four pairs of queues the guest uses four, one and four. The pin interrupts: with MSI-X and vhost-user, QEMU 7.2 ends by
+// a segmentation fault where it emulates the processor.
 func TestVhostUser(t *testing.T) {
 	for _, c := range []struct {
 		name, device string
 		adaptive     bool
+		pairs        int
 	}{
-		{"split", "", true},
-		{"packed", ",packed=on", false},
+		{"split, four pairs", ",mq=on", true, 4},
+		{"packed", ",packed=on", false, 1},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			h := newHost(t)
-			h.args = []string{"fwd", "vhost-user:" + h.socket, "sim:tap=t0", "--json"}
+			h.args = []string{"fwd", "vhost-user:" + h.socket, "sim:tap=t0", "--json", fmt.Sprint("--queues=", c.pairs)}
 			if c.adaptive {
 				h.args = append(h.args, "--adaptive")
 			} else {
@@ -39,17 +41,18 @@ func TestVhostUser(t *testing.T) {
 				guest{
 					devices: []string{
 						"-object", "memory-backend-memfd,id=mem,size=1024M,share=on", "-numa", "node,memdev=mem",
-						"-chardev", "socket,id=c0,path=" + h.socket + ",reconnect=1", "-netdev", "vhost-user,id=n0,chardev=c0",
+						"-chardev", "socket,id=c0,path=" + h.socket + ",reconnect=1", "-netdev", fmt.Sprint("vhost-user,id=n0,chardev=c0,queues=", c.pairs),
 						"-device", "virtio-net-pci,netdev=n0,addr=2,disable-legacy=on,vectors=0" + c.device,
 					},
-					modules: virtioModules, tests: []string{"TestVhostUser"}, env: []string{"SESSIONS=to from"},
+					modules: virtioModules, tests: []string{"TestVhostUser"}, env: []string{"SESSIONS=to from", fmt.Sprint("PAIRS=", c.pairs)},
+					cpus:  c.pairs,
 					limit: 2 * time.Minute,
 				}.run(t)
 			}()
 			defer func() { <-ended }()
 			fwd := h.forward(t)
 			h.ping(t, ended)
-			h.iperf(t)
+			h.iperf(t, "-P", fmt.Sprint(min(2*c.pairs-1, 6)))
 			if !strings.Contains(c.device, "packed") {
 				// QEMU cannot know where packed rings stand when whoever knew was killed.
 				fwd.kill()
