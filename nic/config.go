@@ -23,8 +23,9 @@ type Config struct {
 	Buffers int // 0: what the rings need, and 1024 for the application
 	Room    int // bytes; 0: packet.DefaultRoom
 
-	// Offloads are those of the receive side that the application wants, of which the card does what it can:
-	// RxChecksum, RxPartial, RxHash, RxVLAN. Info tells which it does.
+	// Offloads are those that the application wants, of which the port does what it can: of the receive side
+	// RxChecksum, RxPartial, RxHash, RxVLAN, RxSegment, and TxSegment. Info tells which it does, and those of the transmit
+	// side that need not be asked for.
 	Offloads Offloads
 	// VLANs are the VLANs of which the port receives frames, besides those without a tag; nil means all, and no
 	// filter. Ports whose card has no such filter are not opened then. Promiscuous ports may receive others, too.

@@ -23,9 +23,15 @@ const (
 	RxVLAN
 	// TxVLAN: the card puts the tags of frames with packet.HasVLAN in. Ports without it do so by the CPU.
 	TxVLAN
+	// RxSegment: the port may receive large frames (packet.NeedsSegment), longer than its MTU: what another machine on
+	// the same host has not cut, or what was put together. It is for applications that send through a Cutter.
+	RxSegment
+	// TxSegment: the port sends large frames as they are, those of which its queues say so (Segmenter), for the card cuts
+	// them, or whoever receives them does. A Cutter cuts the others.
+	TxSegment
 )
 
-var offloadNames = []string{"rx-checksum", "rx-partial", "tx-checksum", "rx-hash", "rx-vlan", "tx-vlan"}
+var offloadNames = []string{"rx-checksum", "rx-partial", "tx-checksum", "rx-hash", "rx-vlan", "tx-vlan", "rx-segment", "tx-segment"}
 
 // String returns the names, such as "rx-partial,tx-checksum", or "none".
 func (o Offloads) String() string {

@@ -10,6 +10,7 @@ import (
 const (
 	TxFull   = "tx_full"   // the transmit queue took them not even after Config.Patience offers
 	NoBuffer = "no_buffer" // the ports' cards reach different memory, and the pool for copies was empty
+	Unfit    = "unfit"     // large frames (packet.NeedsSegment) that cannot be cut
 )
 
 // Traffic is what went through, and how fast. In each, and so in sums and differences of them,
@@ -18,7 +19,7 @@ type Traffic struct {
 	RxPackets uint64 `json:"rx_packets"`
 	RxBytes   uint64 `json:"rx_bytes"` // without FCS, as all bytes here
 	// TxPackets are those that the transmit queues took. What a card could not send of these is in its
-	// Stats as TxDropped.
+	// Stats as TxDropped. A large frame counts once, whoever cuts it.
 	TxPackets uint64            `json:"tx_packets"`
 	TxBytes   uint64            `json:"tx_bytes"`
 	Drops     map[string]uint64 `json:"drops"` // by reason; all reasons are present
@@ -109,7 +110,7 @@ func (m *meter) report(kind string, d time.Duration, of state) Report {
 func (c *counts) traffic(seconds float64) Traffic {
 	return Traffic{
 		RxPackets: c.rxPackets, RxBytes: c.rxBytes, TxPackets: c.txPackets, TxBytes: c.txBytes,
-		Drops:          map[string]uint64{TxFull: c.txFull, NoBuffer: c.noBuffer},
+		Drops:          map[string]uint64{TxFull: c.txFull, NoBuffer: c.noBuffer, Unfit: c.unfit},
 		TicksPerPacket: worker.Per(c.busy, c.rxPackets),
 		Rate:           worker.RateOf(c.txPackets, c.txBytes, seconds),
 	}
@@ -119,7 +120,7 @@ func (c *counts) add(o *counts) counts {
 	return counts{
 		rxPackets: c.rxPackets + o.rxPackets, rxBytes: c.rxBytes + o.rxBytes,
 		txPackets: c.txPackets + o.txPackets, txBytes: c.txBytes + o.txBytes,
-		txFull: c.txFull + o.txFull, noBuffer: c.noBuffer + o.noBuffer, busy: c.busy + o.busy,
+		txFull: c.txFull + o.txFull, noBuffer: c.noBuffer + o.noBuffer, unfit: c.unfit + o.unfit, busy: c.busy + o.busy,
 	}
 }
 
@@ -127,6 +128,6 @@ func (c *counts) sub(o *counts) counts {
 	return counts{
 		rxPackets: c.rxPackets - o.rxPackets, rxBytes: c.rxBytes - o.rxBytes,
 		txPackets: c.txPackets - o.txPackets, txBytes: c.txBytes - o.txBytes,
-		txFull: c.txFull - o.txFull, noBuffer: c.noBuffer - o.noBuffer, busy: c.busy - o.busy,
+		txFull: c.txFull - o.txFull, noBuffer: c.noBuffer - o.noBuffer, unfit: c.unfit - o.unfit, busy: c.busy - o.busy,
 	}
 }

@@ -56,7 +56,7 @@ func TestNames(t *testing.T) {
 	}
 	r.Seconds = 0
 	text, err := json.Marshal(r)
-	traffic := `"rx_packets":0,"rx_bytes":0,"tx_packets":0,"tx_bytes":0,"drops":{"no_buffer":0,"tx_full":0},` +
+	traffic := `"rx_packets":0,"rx_bytes":0,"tx_packets":0,"tx_bytes":0,"drops":{"no_buffer":0,"tx_full":0,"unfit":0},` +
 		`"ticks_per_packet":0,"mpps":0,"mbit_s":0,"mbit_s_framed":0`
 	want := `{"type":"total","seconds":0,` + traffic + `,"directions":[{"from":"a","to":"b",` + traffic + `},{"from":"b","to":"a",` + traffic + `}]}`
 	if err != nil || string(text) != want {

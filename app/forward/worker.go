@@ -25,11 +25,12 @@ type state struct {
 	sleeps worker.Sleeps
 }
 
-// counts of one direction. At any time between two passes rx = tx + txFull + noBuffer + held.
+// counts of one direction. At any time between two passes rx = tx + txFull + noBuffer + unfit + held.
 type counts struct {
 	rxPackets, rxBytes uint64
 	txPackets, txBytes uint64
 	txFull, noBuffer   uint64 // dropped
+	unfit              uint64 // dropped
 	busy               uint64 // TSC ticks of the passes that received something
 	heldPackets        uint64 // received, and refused by the transmit queue so far
 	heldBytes          uint64
@@ -56,6 +57,7 @@ func (w *forwarder) finish() {
 		for len(d.held) > 0 {
 			d.retry()
 		}
+		d.endCut()
 		worker.ShareCache(nil, d.rx, d.tx)
 	}
 	for _, c := range w.caches {
@@ -78,7 +80,7 @@ func (w *forwarder) queues() (all []nic.RxQueue) {
 // settle publishes the counters of a worker that is about to sleep. It may not while it holds frames.
 func (w *forwarder) settle() bool {
 	for _, d := range w.dirs {
-		if d != nil && len(d.held) > 0 {
+		if d != nil && (len(d.held) > 0 || d.cutter != nil && !d.cutter.Flush()) {
 			return false
 		}
 	}
@@ -139,6 +141,7 @@ type direction struct {
 	touch    bool
 	drop     *packet.Cache // of the pool of what is held and sent
 	copier   *copier       // nil where the port can send the other's frames
+	cutter   *nic.Cutter   // which is tx then; nil where no large frames come
 	c        counts
 }
 
@@ -154,6 +157,10 @@ func newDirection(cfg *Config, from, to nic.Device, i int, in, out *packet.Cache
 	}
 	worker.ShareCache(in, d.rx)
 	worker.ShareCache(d.drop, d.tx)
+	if from.Info().Offloads&nic.RxSegment != 0 {
+		d.cutter = nic.NewCutter(d.tx, d.drop)
+		d.tx = d.cutter
+	}
 	return d
 }
 
@@ -202,6 +209,9 @@ func (d *direction) send() bool {
 	bytes := size(rest)
 	d.c.txPackets += uint64(k)
 	d.c.txBytes += d.c.heldBytes - bytes
+	if d.cutter != nil {
+		d.c.unfit += d.untake()
+	}
 	if len(rest) > 0 && d.left <= 0 {
 		d.c.txFull += uint64(len(rest))
 		free(d.drop, rest)
@@ -210,6 +220,28 @@ func (d *direction) send() bool {
 	d.held = rest
 	d.c.heldPackets, d.c.heldBytes = uint64(len(rest)), bytes
 	return k > 0
+}
+
+// untake takes from what was sent those large frames that were not, and returns their number.
+func (d *direction) untake() uint64 {
+	n, bytes := d.cutter.Lost()
+	d.c.txPackets -= n
+	d.c.txBytes -= bytes
+	return n
+}
+
+// endCut sends or drops what is left of a large frame.
+func (d *direction) endCut() {
+	if d.cutter == nil {
+		return
+	}
+	for range d.patience + 1 {
+		if d.cutter.Flush() {
+			return
+		}
+	}
+	d.cutter.GiveUp()
+	d.c.txFull += d.untake()
 }
 
 // size returns the bytes of frames.

@@ -24,6 +24,8 @@ type Config struct {
 	Port    uint8
 	// Interrupts makes the receive queues Waiters that wake who sleeps on them.
 	Interrupts bool
+	// Offloads is what Info says. With nic.TxSegment, transmit queues take large frames.
+	Offloads nic.Offloads
 }
 
 // Port is a nic.Device. All methods may be called concurrently.
@@ -78,7 +80,7 @@ func New(cfg Config) (*Port, error) {
 	p.info = nic.Info{
 		Driver: "nictest", Address: cfg.Name, Card: "none", MAC: net.HardwareAddr{2, 0, 0, 0, 0, cfg.Port}, NUMANode: -1,
 		RxQueues: cfg.Queues, TxQueues: cfg.Queues, RxRing: cfg.Ring, TxRing: cfg.Ring, MTU: 16000 - 14,
-		Port: cfg.Port, Domain: cfg.Pool.Domain(), Pool: cfg.Pool,
+		Port: cfg.Port, Domain: cfg.Pool.Domain(), Pool: cfg.Pool, Offloads: cfg.Offloads,
 	}
 	for i := range cfg.Queues {
 		p.rx = append(p.rx, &queue{port: p, i: i, ring: make([]*packet.Buf, cfg.Ring)})
