@@ -6,6 +6,8 @@ import (
 	"errors"
 	"net"
 
+	"golang.org/x/net/bpf"
+
 	"glassnic/bus"
 	"glassnic/bus/dma"
 	"glassnic/packet"
@@ -163,6 +165,13 @@ type (
 	VLANFilterer interface {
 		// SetVLANs replaces the VLANs of which the port receives frames.
 		SetVLANs(ids []uint16) error
+	}
+
+	// Prefilter is implemented by ports at which the kernel can pass frames over before they take room in a ring.
+	Prefilter interface {
+		// Prefilter has those frames received of which a program of classic BPF returns more than 0, and perhaps
+		// others; nil: all. Frames that were passed over are not counted. Some may come that were there before.
+		Prefilter(program []bpf.RawInstruction) error
 	}
 
 	// Finite is implemented by ports that receive a limited number of frames, such as those of a file.

@@ -56,7 +56,8 @@ type Config struct {
 	Unbuffered bool
 	// SnapLen is how many bytes of a frame are stored at most, up to MaxSnap; 0: MaxSnap.
 	SnapLen int
-	// Filter tells which frames are captured; nil: all. The others are counted (Report.Filtered).
+	// Filter tells which frames are captured; nil: all. The others are counted (Report.Filtered), but for those that
+	// the kernel has passed over (nic.Prefilter).
 	Filter *filter.Program
 	// Count is how many frames are captured, those that Filter leaves out not counted; 0: until ctx ends.
 	Count uint64
@@ -91,6 +92,10 @@ func Run(ctx context.Context, cfg Config, report func(Report)) (Report, error) {
 	c, err := cfg.capturer()
 	if err != nil {
 		return Report{Type: "total"}, err
+	}
+	if p, ok := cfg.Port.(nic.Prefilter); ok && cfg.Filter != nil {
+		_ = p.Prefilter(cfg.Filter.Instructions()) // where it cannot, frames are filtered here alone
+		defer func() { _ = p.Prefilter(nil) }()
 	}
 	m := &meter{cfg: &cfg, c: c, start: time.Now(), last: time.Now()}
 	health := worker.Health{Ports: []nic.Device{cfg.Port}, Report: cfg.Trouble}

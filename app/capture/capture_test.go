@@ -13,6 +13,7 @@ import (
 
 	"github.com/gopacket/gopacket/layers"
 	"github.com/gopacket/gopacket/pcapgo"
+	"golang.org/x/net/bpf"
 
 	"glassnic/internal/filter"
 	"glassnic/nic/nictest"
@@ -330,5 +331,42 @@ func TestMissed(t *testing.T) {
 	i, err := ng.Interface(0)
 	if err != nil || i.Name != "test" || i.Statistics.PacketsDropped != r.Missed || i.Statistics.PacketsReceived != r.Written+r.Missed {
 		t.Errorf("interface %q: %+v, %v", i.Name, i.Statistics, err)
+	}
+}
+
+// kernelPort is a port at which the kernel passes frames over.
+type kernelPort struct {
+	*nictest.Port
+	programs [][]bpf.RawInstruction
+}
+
+func (p *kernelPort) Prefilter(program []bpf.RawInstruction) error {
+	p.programs = append(p.programs, program)
+	return errors.ErrUnsupported
+}
+
+// TestPrefilter: the kernel gets the filter for as long as it is of use, and what it lets pass is filtered all the same.
+func TestPrefilter(t *testing.T) {
+	prog, err := filter.Compile(t.Context(), "ether[5] = 1", filter.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &kernelPort{Port: port(t, nictest.Config{})}
+	for i := range 3 {
+		f := frame(i, 60)
+		f[5] = byte(i)
+		p.Arrive(0, f)
+	}
+	r, err := Run(t.Context(), Config{Port: p, Output: io.Discard, Filter: prog, Count: 1, Batch: 1}, nil)
+	if err != nil || r.Written != 1 || r.Filtered != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if want := [][]bpf.RawInstruction{prog.Instructions(), nil}; !slices.EqualFunc(p.programs, want, slices.Equal) {
+		t.Errorf("programs %v", p.programs)
+	}
+	p.Arrive(0, frame(3, 60))
+	p.programs = nil
+	if r, err = Run(t.Context(), Config{Port: p, Output: io.Discard, Count: 1}, nil); err != nil || r.Written != 1 || p.programs != nil {
+		t.Errorf("%+v, %v, programs %v", r, err, p.programs)
 	}
 }

@@ -30,6 +30,7 @@ type Device struct {
 	tx    []*txQueue
 	link  *netif.Interface
 	index int
+	mtu   int // of the interface when it was opened, in bytes
 
 	mu     sync.Mutex // for what follows
 	missed uint64
@@ -49,7 +50,7 @@ func Open(name string, cfg nic.Config) (_ *Device, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d.link, d.index = link, state.Index
+	d.link, d.index, d.mtu = link, state.Index, state.MTU
 	if d.Port, err = soft.New("afpacket", "packet:"+name, "network interface", state.MAC, cfg); err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ const (
 	vnetGSO       = 0x7f // without the bit for ECN
 	tagSize       = 4
 	addressesSize = 12
+	ethernetSize  = 14
 )
 
 // frame is a frame in a ring. The kernel may have put several segments of a connection together, or not have taken them
