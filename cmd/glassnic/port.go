@@ -20,6 +20,7 @@ type portFlags struct {
 	queues, ring, buffers, mtu int
 	promiscuous, partial       bool
 	vlans                      vlans
+	rss                        hashing
 	interrupts                 bool
 	linkWait                   time.Duration
 	huge                       choice
@@ -36,6 +37,7 @@ func (f *portFlags) add(c *cobra.Command, promiscuous bool, wait time.Duration) 
 	fs.BoolVar(&f.promiscuous, "promisc", promiscuous, "also receive frames for other addresses")
 	fs.BoolVar(&f.partial, "partial-checksums", true, "take frames of other machines on this host with their checksums as they were made, not complete")
 	fs.Var(&f.vlans, "vlan", "receive, besides frames without a tag, only those of these VLANs, such as 5,100 (none: no others)")
+	fs.Var(&f.rss, "rss", "spread frames over queues by a hash of these: "+nic.HashAll.String()+" (with the key symmetric, standard or key=DIGITS)")
 	periodFlag(c, &f.linkWait, "link-wait", wait, "how long to wait for the link")
 	f.huge.add(c, "huge-page", "size of huge pages for a PCI card", "2M", "2M", "1G")
 	f.privileges.add(c)
@@ -86,6 +88,11 @@ func (f *portFlags) with(c *cobra.Command, addrs []string, do func([]nic.Device)
 	for i, d := range down {
 		if d {
 			fmt.Fprintf(c.ErrOrStderr(), "glassnic: %s: %v: is the cable plugged in at both ends?\n", addrs[i], nic.ErrLinkDown)
+		}
+	}
+	for _, d := range ports {
+		if err := f.rss.apply(d); err != nil {
+			return err
 		}
 	}
 	if err := f.privileges.drop(c, pci.Sysfs{}, addrs); err != nil {

@@ -136,3 +136,31 @@ func (v *vlans) Set(s string) error {
 	}
 	return nil
 }
+
+// hashing is how received frames are spread over queues, as nic.ParseHashing has it; "" leaves it to the driver.
+type hashing string
+
+func (h *hashing) Type() string   { return "list" }
+func (h *hashing) String() string { return string(*h) }
+
+func (h *hashing) Set(s string) error {
+	_, err := nic.ParseHashing(s, 1)
+	*h = hashing(s)
+	return err
+}
+
+// apply sets a port's hash.
+func (h hashing) apply(d nic.Device) error {
+	if h == "" {
+		return nil
+	}
+	p, ok := d.(nic.Hasher)
+	if !ok {
+		return fmt.Errorf("%s: --rss: the port has no hash: leave it out", d.Info().Address)
+	}
+	settings, err := nic.ParseHashing(string(h), d.Info().RxQueues)
+	if err != nil {
+		return err
+	}
+	return p.SetHash(settings)
+}

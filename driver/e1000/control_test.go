@@ -186,6 +186,42 @@ func TestRSS(t *testing.T) {
 	}
 }
 
+// Key, table and protocols of the hash are those that were set; cards with one queue have no hash.
+func TestSetHash(t *testing.T) {
+	for device, shift := range map[uint16]int{0x10c9: 0, 0x10a7: 6} {
+		c := newCard(device)
+		d := open(t, c, nic.Config{RxQueues: 2, RxRing: 64, TxRing: 64}).dev
+		if d.Hash() != nic.DefaultHashing(2) || d.Hashable() != nic.HashAll {
+			t.Errorf("%04x: as opened %v of %v", device, d.Hash().Protocols, d.Hashable())
+		}
+		h := nic.Hashing{Key: nic.VerificationKey, Protocols: nic.HashTCP4 | nic.HashUDP6}
+		h.Table[5] = 1
+		if err := d.SetHash(h); err != nil || d.Hash() != h {
+			t.Fatal(err)
+		}
+		if c.regs[facts.MRQC] != 2|1<<16|1<<23 || c.regs[facts.RSSRK(9)] != 0xfa01acbe {
+			t.Errorf("%04x: MRQC %#x, last of the key %#x", device, c.regs[facts.MRQC], c.regs[facts.RSSRK(9)])
+		}
+		for i := range 32 {
+			want := uint32(0)
+			if i == 1 {
+				want = 1 << (8 + shift)
+			}
+			if got := c.regs[facts.RETA(i)]; got != want {
+				t.Errorf("%04x: RETA[%d] %#x, want %#x", device, i, got, want)
+			}
+		}
+		h.Table[0] = 2
+		if err := d.SetHash(h); err == nil || !strings.Contains(err.Error(), "queue 2 in entry 0") {
+			t.Error(err)
+		}
+	}
+	d := open(t, newCard(0x10d3), small).dev
+	if err := d.SetHash(nic.DefaultHashing(1)); d.Hashable() != 0 || err == nil || !strings.Contains(err.Error(), "no hash") {
+		t.Error(err)
+	}
+}
+
 // A dump decodes registers and changes none.
 func TestRegisters(t *testing.T) {
 	for _, device := range []uint16{0x100e, 0x10d3, 0x10c9, 0x1533, 0x10a7} {

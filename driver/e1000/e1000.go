@@ -56,6 +56,7 @@ type Device struct {
 	receiving    bool // RCTL.EN
 	promiscuous  bool
 	allMulticast bool
+	hashing      nic.Hashing
 	stats        counters
 	ledctl       uint32 // LEDCTL before anybody set an LED
 	ledSet       bool

@@ -4,33 +4,65 @@ import (
 	"encoding/binary"
 
 	chip "glassnic/chip/e1000"
+	"glassnic/nic"
 )
 
-// rssKey is the secret of the Toeplitz hash: 0x6d5a over and over, with which both directions of a
-// connection hash to the same value and so meet on one worker.
-var rssKey = func() (k [chip.RSSKeyLength]byte) {
-	for i := range k {
-		k[i] = [2]byte{0x6d, 0x5a}[i%2]
-	}
-	return k
-}()
+// hashFields are the bits of MRQC by protocol (82576 8.10.10).
+var hashFields = []struct {
+	protocol nic.HashProtocols
+	field    uint32
+}{
+	{nic.HashIPv4, chip.MrqcIPv4}, {nic.HashTCP4, chip.MrqcTCPIPv4}, {nic.HashUDP4, chip.MrqcUDPIPv4},
+	{nic.HashIPv6, chip.MrqcIPv6}, {nic.HashTCP6, chip.MrqcTCPIPv6}, {nic.HashUDP6, chip.MrqcUDPIPv6},
+}
 
 // initRSS spreads flows over the receive queues by a hash of their addresses and ports (82576 7.1, 8.10).
 func (d *Device) initRSS() {
-	if len(d.rx) == 1 {
-		return
+	d.hashing = nic.DefaultHashing(len(d.rx))
+	if len(d.rx) > 1 {
+		d.setRSS(d.hashing)
 	}
-	for i := range len(rssKey) / 4 {
-		d.regs.Write32(chip.RSSRK(i), binary.LittleEndian.Uint32(rssKey[4*i:]))
+}
+
+func (d *Device) setRSS(h nic.Hashing) {
+	for i := range len(h.Key) / 4 {
+		d.regs.Write32(chip.RSSRK(i), binary.LittleEndian.Uint32(h.Key[4*i:]))
 	}
 	for i := range chip.RETAEntries / 4 {
-		var v uint32
-		for k := range 4 {
-			v |= uint32((4*i+k)%len(d.rx)) << (8*k + d.facts.RETAShift)
-		}
-		d.regs.Write32(chip.RETA(i), v)
+		d.regs.Write32(chip.RETA(i), binary.LittleEndian.Uint32(h.Table[4*i:])<<d.facts.RETAShift)
 	}
 	// Without the packet checksum, which shares its field with the hash.
 	d.regs.Set(chip.RXCSUM, chip.RxcsumPCSD)
-	d.regs.Write32(chip.MRQC, chip.MrqcRSS|chip.MrqcTCPIPv4|chip.MrqcIPv4|chip.MrqcIPv6|chip.MrqcTCPIPv6|chip.MrqcUDPIPv4|chip.MrqcUDPIPv6)
+	v := chip.MrqcRSS
+	for _, f := range hashFields {
+		if h.Protocols&f.protocol != 0 {
+			v |= f.field
+		}
+	}
+	d.regs.Write32(chip.MRQC, v)
+	d.hashing = h
+}
+
+// Hashable implements nic.Hasher: cards of which one queue is used have no hash here.
+func (d *Device) Hashable() nic.HashProtocols {
+	if d.family.single {
+		return 0
+	}
+	return nic.HashAll
+}
+
+// Hash implements nic.Hasher.
+func (d *Device) Hash() nic.Hashing {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.hashing
+}
+
+// SetHash implements nic.Hasher. On a port of one queue it changes nothing for the frames.
+func (d *Device) SetHash(h nic.Hashing) error {
+	const step = "set hash"
+	if err := h.Check(len(d.rx), d.Hashable()); err != nil {
+		return d.fail(step, "%w", err)
+	}
+	return d.change(step, func() { d.setRSS(h) })
 }

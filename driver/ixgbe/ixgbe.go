@@ -52,6 +52,7 @@ type Device struct {
 	mac          net.HardwareAddr
 	promiscuous  bool
 	allMulticast bool
+	hashing      nic.Hashing
 	stats        counters
 	ledctl       uint32 // LEDCTL before anybody set an LED
 	ledSet       bool

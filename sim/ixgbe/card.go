@@ -58,6 +58,7 @@ type overruns interface{ Overruns() bool }
 type Card struct {
 	cfg   Config
 	rows  *rows
+	facts chip.Facts
 	regs  *registerFile
 	mem   []byte
 	space *iommu.Space
@@ -122,7 +123,7 @@ func New(cfg Config) (*Card, error) {
 	if cfg.Regs == nil {
 		cfg.Regs = newRegisters()
 	}
-	c := &Card{cfg: cfg, space: cfg.Memory, wire: cfg.Wire, mem: cfg.Regs, rows: rowsOf(model)}
+	c := &Card{cfg: cfg, space: cfg.Memory, wire: cfg.Wire, mem: cfg.Regs, rows: rowsOf(model), facts: model.Facts()}
 	c.regs = asRegisters(cfg.Regs)
 	if c.regs == nil {
 		return nil, fmt.Errorf("sim %s: register memory must be %d bytes, aligned to a page, not %d", cfg.Name, chip.BARSize, len(cfg.Regs))

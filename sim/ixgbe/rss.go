@@ -11,7 +11,8 @@ type rssConfig struct {
 	on     bool
 	fields uint32 // MRQC bits 31:16
 	key    [40]byte
-	reta   [128]uint8
+	mask   uint32 // of the hash, for an entry of reta
+	reta   [512]uint8
 	// table is the Toeplitz hash by nibble: the part of the hash that each value of each nibble of the
 	// input contributes.
 	table [72][16]uint32
@@ -29,10 +30,16 @@ func (r *rssConfig) load(c *Card) {
 	for i := range 10 {
 		binary.LittleEndian.PutUint32(key[4*i:], c.get(chip.RSSRK(i)))
 	}
-	for i := range 32 {
-		v := c.get(chip.RETA(i))
+	// 128 entries, with four bits for a queue; on the X550 512 with six (8.2.3.7.15; ERETA).
+	r.mask = uint32(c.facts.RETAEntries - 1)
+	for i := range c.facts.RETAEntries / 4 {
+		off := chip.RETA(i)
+		if i >= 32 {
+			off = chip.ERETA(i - 32)
+		}
+		v := c.get(off)
 		for j := range 4 {
-			r.reta[4*i+j] = uint8(v>>(8*j)) & 0xF
+			r.reta[4*i+j] = uint8(v>>(8*j)) & uint8(c.facts.RSSQueues-1)
 		}
 	}
 	if key != r.key || r.table[0][8] != keyWindow(&key, 0) {
@@ -117,7 +124,7 @@ func (c *Card) steer(b []byte, w0 *uint64) *rxQueue {
 	if len(b) >= minFrame {
 		if kind, hash := c.rss.of(b); kind != 0 {
 			*w0 |= kind | uint64(hash)<<chip.RxHashShift
-			q = &c.rxq[c.rss.reta[hash&127]]
+			q = &c.rxq[c.rss.reta[hash&c.rss.mask]]
 		}
 	}
 	if !q.on {

@@ -63,6 +63,7 @@ func TestRSS(t *testing.T) {
 			}
 		}
 	}
+	r.others(t, a4, b4)
 	if q := r.queue(t, traffic.Spec{Template: traffic.Raw}); q != 0 {
 		t.Errorf("a frame without addresses comes in by queue %d", q)
 	}
@@ -72,6 +73,36 @@ func TestRSS(t *testing.T) {
 		}
 	}
 	giveBack()
+}
+
+// others has the card hash UDP only, with another key and another table.
+func (r *receiver) others(t *testing.T, a, b netip.Addr) {
+	t.Helper()
+	h := nic.Hashing{Key: nic.VerificationKey, Protocols: nic.HashUDP4}
+	for i := range h.Table {
+		h.Table[i] = uint8(3 - i%3) // none is queue 0
+	}
+	if err := r.to.(nic.Hasher).SetHash(h); err != nil {
+		t.Fatal(err)
+	}
+	computed := nic.NewToeplitz(h.Key, h.Protocols)
+	for i := range uint16(16) {
+		s := traffic.Spec{Template: traffic.UDP4, Src: a, Dst: b, SrcPort: 1024 + 257*i, DstPort: 80}
+		frames, err := traffic.New(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data := make([]byte, frames.Size(0))
+		frames.Render(data, 0)
+		hash, ok := computed.Hash(data)
+		if q := r.queue(t, s); !ok || q != int(h.Table[hash%128]) {
+			t.Errorf("another key, port %d: queue %d, want %d", s.SrcPort, q, h.Table[hash%128])
+		}
+		s.Template = traffic.TCP4
+		if q := r.queue(t, s); q != 0 {
+			t.Errorf("TCP is not hashed and comes in by queue %d", q)
+		}
+	}
 }
 
 // receiver sends frames and sees where they arrive.
