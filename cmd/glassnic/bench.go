@@ -11,7 +11,7 @@ import (
 )
 
 func newBench() *cobra.Command {
-	return group("bench", "Measure", newBenchDriver())
+	return group("bench", "Measure", newBenchDriver(), newBenchVhost())
 }
 
 func newBenchDriver() *cobra.Command {

@@ -1,0 +1,141 @@
+package testpmd
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Ring is how many descriptors queues of Forwarder have, and Burst how many frames it receives at once.
+const (
+	Ring  = 256
+	Burst = 32
+)
+
+// memory is what a Forwarder takes, in MiB.
+const memory = 64
+
+// patience is how long a command may take.
+const patience = 20 * time.Second
+
+// prompt stands where testpmd waits for a command.
+const prompt = "testpmd> "
+
+// Forwarder is a testpmd that sends every frame back that its one port receives, from Go until Pause, in bursts of up to
+// 32, and counts what that costs it.
+type Forwarder struct{ *Process }
+
+// Figures are what a Forwarder counted from Go to Pause: the packets that it received, and ticks of the time stamp counter
+// of the bursts that received some, sending included (--record-core-cycles).
+type Figures struct{ Packets, Ticks uint64 }
+
+// Huge tells whether as many huge pages are free as so many Forwarders and a port of ours take.
+func Huge(forwarders int) bool {
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return false
+	}
+	m := regexp.MustCompile(`HugePages_Free:\s+(\d+)(?s:.*)Hugepagesize:\s+(\d+) kB`).FindSubmatch(b)
+	if m == nil {
+		return false
+	}
+	pages, _ := strconv.Atoi(string(m[1]))
+	kib, _ := strconv.Atoi(string(m[2]))
+	return pages*kib/1024 >= (forwarders+1)*memory
+}
+
+// Forward starts a Forwarder with a virtual device, as DPDK's --vdev takes it. It works on one CPU, and its main thread,
+// which waits for commands, sleeps on another. The caller calls Kill in the end.
+func Forward(vdev string, huge bool, work, wait int) (*Forwarder, error) {
+	args := []string{"--in-memory", "--no-pci", "--no-telemetry", "--single-file-segments", "--force-max-simd-bitwidth=512", "-m", strconv.Itoa(memory)}
+	if !huge {
+		args = append(args, "--no-huge")
+	}
+	ring := strconv.Itoa(Ring)
+	args = append(args, "--lcores", fmt.Sprintf("0@%d,1@%d", wait, work), "--vdev", vdev, "--", "-i", "--nb-cores=1",
+		"--rxd="+ring, "--txd="+ring, "--burst="+strconv.Itoa(Burst), "--total-num-mbufs=4096", "--record-core-cycles",
+		"--no-lsc-interrupt", "--disable-link-check", "--no-flush-rx", "--port-topology=loop", "--forward-mode=io")
+	p, err := start(true, args)
+	if err != nil {
+		return nil, err
+	}
+	f := &Forwarder{p}
+	if _, err := f.answer("start", 0); err != nil {
+		p.Kill()
+		return nil, err
+	}
+	return f, nil
+}
+
+// Go has it forward, after it has sent so many bursts of frames of 64 bytes, FCS not included.
+func (f *Forwarder) Go(bursts int) error {
+	command := "start"
+	if bursts > 0 {
+		command = fmt.Sprintf("start tx_first %d", bursts)
+	}
+	_, err := f.do(command)
+	return err
+}
+
+// Pause stops what Go began.
+func (f *Forwarder) Pause() (Figures, error) {
+	out, err := f.do("stop")
+	if err != nil {
+		return Figures{}, err
+	}
+	return parse(out)
+}
+
+// do gives a command and returns what it printed.
+func (f *Forwarder) do(command string) (string, error) {
+	before := len(f.Output())
+	if _, err := io.WriteString(f.in, command+"\n"); err != nil {
+		return "", fmt.Errorf("dpdk-testpmd: %s: %w", command, err)
+	}
+	return f.answer(command, before)
+}
+
+// answer waits for the next prompt.
+func (f *Forwarder) answer(command string, from int) (string, error) {
+	late := time.NewTimer(patience)
+	defer late.Stop()
+	for {
+		out := f.Output()[from:]
+		if strings.HasSuffix(out, "\n"+prompt) {
+			return out, nil
+		}
+		select {
+		case <-f.out.more:
+		case <-f.gone:
+			return "", fmt.Errorf("dpdk-testpmd: %s: it ended, and printed\n%s", command, f.Output())
+		case <-late.C:
+			return "", fmt.Errorf("dpdk-testpmd: %s: no answer after %v; it printed\n%s", command, patience, f.Output())
+		}
+	}
+}
+
+var cycles = regexp.MustCompile(`CPU cycles/packet=\S+ \(total cycles=(\d+) / total io packets=(\d+)\)`)
+
+// parse finds the figures in what testpmd printed when it stopped. One that received nothing prints none.
+func parse(out string) (Figures, error) {
+	m := cycles.FindStringSubmatch(out)
+	if m == nil {
+		if strings.Contains(out, "Accumulated forward statistics") {
+			return Figures{}, nil
+		}
+		return Figures{}, fmt.Errorf("dpdk-testpmd printed no statistics when it stopped, but\n%s", out)
+	}
+	var f Figures
+	for i, p := range []*uint64{&f.Ticks, &f.Packets} {
+		n, err := strconv.ParseUint(m[i+1], 10, 64)
+		if err != nil {
+			return Figures{}, fmt.Errorf("dpdk-testpmd printed %q: %w", m[0], err)
+		}
+		*p = n
+	}
+	return f, nil
+}
