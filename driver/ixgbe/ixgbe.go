@@ -129,6 +129,7 @@ func (d *Device) allocate(context.Context) error {
 		q := &txQueue{
 			ring: ring, stretch: reportEvery(d.cfg), reports: make([]int, ring.size), domain: d.fn.DMA().Domain(),
 			tail: d.regs.Doorbell(chip.TDT(i)), top: uint64(d.maxFrame() - minTx), own: d.pool,
+			segments: d.cfg.Offloads&nic.TxSegment != 0,
 		}
 		// Between two reports, and so behind an open stretch, the card allows for TxDescMax.
 		q.most = min(maxSegments, chip.TxDescMax-(q.stretch-1), ring.size-q.stretch)
@@ -206,7 +207,11 @@ func reportEvery(cfg nic.Config) int {
 		return cfg.ReportEvery
 	}
 	longest := (cfg.MTU + header + room(cfg) - 1) / room(cfg)
-	return min(32, cfg.TxRing/4, chip.TxDescMax+1-longest)
+	every := min(32, cfg.TxRing/4, chip.TxDescMax+1-longest)
+	if cfg.Offloads&nic.TxSegment != 0 {
+		return min(every, reportLarge)
+	}
+	return every
 }
 
 const (
@@ -217,6 +222,8 @@ const (
 	// maxReport leaves room for a frame of nine buffers behind it: 9.5 KiB in buffers of 1,152 bytes or
 	// more.
 	maxReport = chip.TxDescMax - 8
+	// reportLarge leaves room for a frame of 64 KB in 33 buffers of packet.DefaultRoom, and its context.
+	reportLarge = 4
 	// maxMTU makes frames of 9.5 KiB (9728 bytes) with header and FCS.
 	maxMTU = 9728 - 18
 	// header is an Ethernet header with two VLAN tags.

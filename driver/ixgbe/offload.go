@@ -9,10 +9,10 @@ import (
 	"glassnic/packet"
 )
 
-// offloads are what the card does: all of the transmit side, and of the receive side what the settings ask for.
+// offloads are what the card does: of the receive side, and of segmentation, what the settings ask for.
 func (d *Device) offloads() nic.Offloads {
-	const rx = nic.RxChecksum | nic.RxHash | nic.RxVLAN
-	return d.cfg.Offloads&rx | nic.TxChecksum | nic.TxVLAN
+	const asked = nic.RxChecksum | nic.RxHash | nic.RxVLAN | nic.TxSegment
+	return d.cfg.Offloads&asked | nic.TxChecksum | nic.TxVLAN
 }
 
 // checked is what a write-back says of checksums (7.1.11), by statusIndex.
@@ -87,9 +87,17 @@ func tell(frame *packet.Buf, w0, w1 uint64) {
 	}
 }
 
-// txContext is what the card has to know of a frame whose checksum it completes or whose tag it inserts (7.2.3.2.3).
-// The card remembers it, so that frames alike need one descriptor for all.
+// txContext is what the card has to know of a frame whose checksum it completes, whose tag it inserts, or that it cuts
+// (7.2.3.2.3). The card remembers it, so that frames alike need one descriptor for all.
 type txContext struct{ lo, hi uint64 }
+
+// task is what the card has to do for a frame.
+type task struct {
+	ctx     txContext
+	command uint64 // of its data descriptors, besides what every frame's have; 0: nothing is left to do
+	headers int    // bytes of headers of a frame that is cut, else 0
+	longest int    // bytes of what goes to the wire at once
+}
 
 // The place of a checksum, from where it begins to count, tells the protocol.
 const (
@@ -101,15 +109,17 @@ const (
 	ipv6     = 0x86dd
 )
 
-// offload returns the context of a frame and what its data descriptors say, besides what every frame's do; zero where
-// nothing is left to do, or the card cannot do it and b was completed here. It reports false for a frame that asks for
-// what cannot be.
-func (q *txQueue) offload(b *packet.Buf) (c txContext, command uint64, ok bool) {
+// offload returns what the card has to do for a frame. What it cannot do is done here. It reports false for a frame that
+// asks for what cannot be.
+func (q *txQueue) offload(b *packet.Buf) (t task, ok bool) {
+	var c txContext
+	command := uint64(0)
 	c.hi = chip.TxDTYPContext | chip.TxDCMDDEXT
+	t.longest = b.TotalLen()
 	tci, tagged := b.VLAN()
 	start, offset, partial := b.Checksum()
-	if partial && (start < 0 || start+offset+2 > b.TotalLen()) {
-		return c, 0, false
+	if partial && (start < 0 || start+offset+2 > t.longest) {
+		return t, false
 	}
 	if data := b.Bytes(); partial && len(data) >= ethernet+4 {
 		mac := ethernet
@@ -118,7 +128,7 @@ func (q *txQueue) offload(b *packet.Buf) (c txContext, command uint64, ok bool) 
 		}
 		kind := binary.BigEndian.Uint16(data[mac-2:])
 		known := (kind == ipv4 || kind == ipv6) && (offset == tcpSum || offset == udpSum)
-		if ip := start - mac; known && ip >= 20 && ip < 1<<9 && start+offset+4 <= b.TotalLen() {
+		if ip := start - mac; known && ip >= 20 && ip < 1<<9 && start+offset+4 <= t.longest {
 			c.lo |= uint64(ip)<<chip.TxCtxIPLenShift | uint64(mac)<<chip.TxCtxMACLenShift
 			if c.hi |= chip.TxCtxUDP; offset == tcpSum {
 				c.hi |= chip.TxCtxTCP
@@ -133,10 +143,56 @@ func (q *txQueue) offload(b *packet.Buf) (c txContext, command uint64, ok bool) 
 		}
 		command |= chip.TxDCMDVLE
 	}
-	if partial && command&chip.TxPOPTSTXSM == 0 {
-		return c, command, b.Complete(packet.NeedsChecksum)
+	if size, large := b.SegmentSize(); large {
+		h, ok := b.Headers()
+		if !ok || command&chip.TxPOPTSTXSM == 0 || h.IP != int(c.lo>>chip.TxCtxMACLenShift&0x7f) {
+			return t, false
+		}
+		c.hi |= uint64(h.Payload-h.L4)<<chip.TxCtxL4LenShift | uint64(size)<<chip.TxCtxMSSShift
+		command |= chip.TxDCMDTSE
+		if !h.IPv6 {
+			c.hi |= chip.TxCtxIPv4
+			command |= chip.TxPOPTSIXSM
+		}
+		t.headers = h.Payload
+		t.longest = min(t.longest, h.Payload+size)
 	}
-	return c, command, true
+	t.ctx, t.command = c, command
+	if partial && command&chip.TxPOPTSTXSM == 0 {
+		return t, b.Complete(packet.NeedsChecksum)
+	}
+	return t, true
+}
+
+// Segments implements nic.Segmenter.
+func (q *txQueue) Segments(b *packet.Buf) bool {
+	if !q.segments || b.Segments() >= q.most { // one for the context
+		return false
+	}
+	t, ok := q.offload(b)
+	return ok && uint64(t.longest-minTx) <= q.top
+}
+
+// template makes the headers of a large frame what the card makes those of each segment from (7.2.4.4, 7.2.4.6): lengths
+// and the IPv4 header checksum are zero, and the sum of the pseudo header lacks the length.
+func template(b *packet.Buf) {
+	h, _ := b.Headers()
+	data, be := b.Bytes(), binary.BigEndian
+	ip, l4 := data[h.IP:h.L4], data[h.L4:h.Payload]
+	at := tcpSum
+	if h.UDP {
+		at = udpSum
+		be.PutUint16(l4[4:], 0)
+	}
+	sum := l4[at:]
+	if h.IPv6 {
+		be.PutUint16(ip[4:], 0)
+	} else {
+		be.PutUint16(ip[2:], 0)
+		be.PutUint16(ip[10:], 0)
+	}
+	v := uint32(be.Uint16(sum)) + uint32(^uint16(b.TotalLen()-h.L4))
+	be.PutUint16(sum, uint16(v>>16+v&0xffff))
 }
 
 // describe puts a context into the ring, unless the card has it.

@@ -34,6 +34,8 @@ type txQueue struct {
 	domain  any          // of the memory that the card reaches
 	most    int          // descriptors of one frame
 	context txContext    // that the card has
+	// segments says that the card is to cut large frames.
+	segments bool
 
 	watch   stall.Watch // of Trouble
 	dropped atomic.Uint64
@@ -198,7 +200,7 @@ func (q *txQueue) sort(bufs []*packet.Buf) {
 // the ring, or one that the card has to complete, or one that cannot be sent. It reports whether the frame was taken.
 func (q *txQueue) special(b *packet.Buf) bool {
 	segments, total := 0, 0
-	ctx, command, fits := q.offload(b)
+	todo, fits := q.offload(b)
 	for s := b; s != nil; s = s.Next() {
 		segments++
 		total += s.Len()
@@ -208,14 +210,15 @@ func (q *txQueue) special(b *packet.Buf) bool {
 			break
 		}
 	}
-	if !fits || segments > q.most || uint64(total-minTx) > q.top {
-		q.dropped.Add(1)
-		packet.Free([]*packet.Buf{b})
-		return true
+	if !fits || segments > q.most || uint64(todo.longest-minTx) > q.top {
+		return q.refuse(b)
 	}
 	need := segments
-	if command != 0 && ctx != q.context {
+	if todo.command != 0 && todo.ctx != q.context {
 		if need++; need > q.most {
+			if todo.headers > 0 {
+				return q.refuse(b)
+			}
 			return b.Complete(packet.TxMask) && q.special(b)
 		}
 	}
@@ -227,13 +230,17 @@ func (q *txQueue) special(b *packet.Buf) bool {
 		q.use(pool.NewCache(), true)
 	}
 	if need > segments {
-		q.describe(ctx)
+		q.describe(todo.ctx)
+	}
+	if todo.headers > 0 {
+		template(b)
+		total -= todo.headers
 	}
 	for s := b; s != nil; s = s.Next() {
 		if packet.PoolOf(s) != q.cache.Pool() {
 			q.foreign++
 		}
-		w1 := command | uint64(total)<<chip.TxPaylenShift | uint64(s.Len()) | txData
+		w1 := todo.command | uint64(total)<<chip.TxPaylenShift | uint64(s.Len()) | txData
 		if s.Next() == nil {
 			w1 |= chip.TxDCMDEOP
 		}
@@ -249,6 +256,13 @@ func (q *txQueue) special(b *packet.Buf) bool {
 		since += q.size
 	}
 	q.left = max(0, min(q.stretch-since, q.size-q.next, q.free()))
+	return true
+}
+
+// refuse drops a frame that cannot be sent. It reports that it was taken.
+func (q *txQueue) refuse(b *packet.Buf) bool {
+	q.dropped.Add(1)
+	packet.Free([]*packet.Buf{b})
 	return true
 }
 
