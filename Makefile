@@ -1,7 +1,7 @@
 # Thin aliases.
 export CGO_ENABLED = 0
 
-.PHONY: build demo pgo test
+.PHONY: build datasheet demo pgo test
 
 build:
 	go build -o bin/glassnic ./cmd/glassnic
@@ -16,3 +16,9 @@ test:
 pgo:
 	go build -pgo=off -o bin/glassnic ./cmd/glassnic
 	./bin/glassnic bench driver --drivers glassnic --modes inline --batches 32 --rounds 600 --cpuprofile cmd/glassnic/default.pgo
+
+# datasheet writes docs/datasheet.md. What Linux's driver exercises is written down by
+# go test ./test/vm -run TestJudge -update
+datasheet:
+	go test ./driver/ixgbe -count=1 -update
+	go test ./test/house -count=1 -run TestDatasheet -update

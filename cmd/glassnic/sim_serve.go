@@ -26,12 +26,13 @@ type servedJSON struct {
 
 func newSimServe() *cobra.Command {
 	var (
-		descs  []string
-		socket string
-		memory number
-		pin    cpus
-		asJSON bool
-		d      time.Duration
+		descs    []string
+		socket   string
+		accesses string
+		memory   number
+		pin      cpus
+		asJSON   bool
+		d        time.Duration
 	)
 	c := &cobra.Command{
 		Use: "serve DIR", Short: "Publish simulated cards for drivers in other processes, or one for a virtual machine",
@@ -56,11 +57,15 @@ shared with it. QEMU from 10.1 on takes it by these arguments:
 	fs := c.Flags()
 	fs.StringArrayVar(&descs, "port", nil, "a card on this wire; once for each card (none: two cards on peer)")
 	fs.StringVar(&socket, "vfio-user", "", "socket to serve one card on to a virtual machine")
+	fs.StringVar(&accesses, "accesses", "", "with --vfio-user: write to this file, at the end, which registers were read and written how often")
 	fs.Var(&memory, "memory", "bytes of memory for DMA, such as 1G (0: 256 MiB)")
 	fs.Var(&pin, "cpu", "CPU of the cards")
 	durationFlag(c, &d, 0, "end after so long (0: Ctrl-C)")
 	jsonFlag(c, &asJSON)
 	c.RunE = func(c *cobra.Command, args []string) error {
+		if accesses != "" && socket == "" {
+			return usage("--accesses: wants --vfio-user, whose cards see reads")
+		}
 		if len(pin) > 1 {
 			return usage("--cpu %v: one thread serves all cards, give one CPU", &pin)
 		}
@@ -91,7 +96,7 @@ shared with it. QEMU from 10.1 on takes it by these arguments:
 		p := servePrinter{w: c.OutOrStdout(), descs: descs, json: asJSON}
 		if socket != "" {
 			p.address = func(int) string { return "vfio-user:" + socket }
-			return serveVFIOUser(ctx, c, socket, wires[0], p)
+			return serveVFIOUser(ctx, c, socket, accesses, wires[0], p)
 		}
 		s, err := sim.NewServer(args[0], int(memory), wires)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,13 +15,24 @@ import (
 	"glassnic/sim/wire"
 )
 
-// serveVFIOUser gives a card on a wire to virtual machines, one after another.
-func serveVFIOUser(ctx context.Context, c *cobra.Command, socket string, end wire.End, p servePrinter) (err error) {
-	defer func() { err = errors.Join(err, end.Close()) }()
+// serveVFIOUser gives a card on a wire to virtual machines, one after another. What they did to its registers is
+// written to a file in the end, if one is named.
+func serveVFIOUser(ctx context.Context, c *cobra.Command, socket, accesses string, end wire.End, p servePrinter) (failed error) {
+	defer func() { failed = errors.Join(failed, end.Close()) }()
 	start, space := time.Now(), iommu.New()
-	card, err := ixgbe.New(ixgbe.Config{
+	cfg := ixgbe.Config{
 		Name: "vfio-user:" + socket, Device: 0x10f7, Memory: space, Wire: end, Clock: func() time.Duration { return time.Since(start) },
-	})
+	}
+	if accesses != "" {
+		f, err := os.Create(accesses)
+		if err != nil {
+			return err
+		}
+		var count ixgbe.Accesses
+		cfg.Trace = count.Add
+		defer func() { failed = errors.Join(failed, count.Print(f), f.Close()) }()
+	}
+	card, err := ixgbe.New(cfg)
 	if err != nil {
 		return err
 	}

@@ -80,6 +80,12 @@ func card(t tb, cfg model.Config) (*sim.Trapped, *script) {
 		w = &script{}
 	}
 	cfg.Wire = w
+	trace := cfg.Trace
+	cfg.Trace = func(e model.Event) {
+		if accesses.Add(e); trace != nil {
+			trace(e)
+		}
+	}
 	s, err := sim.NewTrapped(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"bytes"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,19 +10,58 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"glassnic/test/datasheet"
 )
 
-// TestJudge gives our modelled 82599 to Linux's own driver of that card, which never saw our code.
+var update = flag.Bool("update", false, "write down which registers Linux's driver exercises")
+
+// TestJudge gives our modelled 82599 to Linux's own driver of that card, which never saw our code. docs/datasheet.md says
+// which registers it exercised.
 func TestJudge(t *testing.T) {
 	t.Parallel()
+	accesses := filepath.Join(t.TempDir(), "accesses")
+	t.Cleanup(func() { exercised(t, accesses) }) // after the card's end
 	guest{
-		newer: true, shared: true, modules: []string{"ixgbe"}, cpus: 2, tests: []string{"TestJudge"}, devices: modelled(t),
+		newer: true, shared: true, modules: []string{"ixgbe"}, cpus: 2, tests: []string{"TestJudge"}, devices: modelled(t, accesses),
 	}.run(t)
 }
 
+// exercised compares what Linux's driver did to the card's registers with what is written down.
+func exercised(t *testing.T, accesses string) {
+	if t.Failed() {
+		return
+	}
+	f, err := os.Open(accesses)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	seen, err := datasheet.FromAccesses(f, datasheet.Dump)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := datasheet.Path("linux")
+	if *update {
+		if err := seen.Save(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told, err := datasheet.Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if less := told.Missing(seen); len(less) > 0 {
+		t.Errorf("%s has %v, which Linux's driver did not do: go test ./test/vm -run TestJudge -update && make datasheet", path, less)
+	}
+	if more := seen.Missing(told); len(more) > 0 {
+		t.Logf("%s lacks %v", path, more)
+	}
+}
+
 // modelled starts a modelled card whose wire is a TAP interface, in a network namespace with the address 192.0.2.1, and
-// returns QEMU's arguments for it.
-func modelled(t *testing.T) []string {
+// returns QEMU's arguments for it. Which registers were accessed stands in the end in a file.
+func modelled(t *testing.T, accesses string) []string {
 	t.Helper()
 	dir := t.TempDir()
 	program, socket := filepath.Join(dir, "glassnic"), filepath.Join(dir, "card")
@@ -34,8 +74,8 @@ ip link set lo up
 ip addr add 192.0.2.1/24 dev w0
 ip link set w0 addrgenmode none mtu 9000 up
 iperf3 -s >/dev/null 2>&1 &
-exec "$0" sim serve --vfio-user "$1" --port tap=w0 -v
-`, program, socket)
+exec "$0" sim serve --vfio-user "$1" --accesses "$2" --port tap=w0 -v
+`, program, socket, accesses)
 	var said bytes.Buffer
 	server.Stdout, server.Stderr = &said, &said
 	server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
