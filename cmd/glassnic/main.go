@@ -76,6 +76,8 @@ A port is addressed as
                          socket; PATH,client where we connect
   virtio-user:PATH       a virtual switch, as Open vSwitch and DPDK have it, by the socket of its vhost-user port;
                          PATH,server where it connects to us
+  xdp:IFNAME             an interface of the kernel, by AF_XDP sockets; then options:
+                         ,mode=native|generic ,copy ,busy-poll[=FRAMES]
   packet:IFNAME          an interface of the kernel, by a packet socket
   tap:NAME               a TAP interface, which is made if there is none
 
@@ -143,7 +145,7 @@ func completePorts(c *cobra.Command, args []string, _ string) ([]string, cobra.S
 		found = append(found, d.Address+"\t"+title(d))
 	}
 	return append(found, "sim:\ta simulated card", "shm:\ta simulated card in another process", "pcap:\tcapture files",
-		"packet:\tan interface of the kernel", "tap:\ta TAP interface", "vhost-user:\ta virtual machine's card",
+		"packet:\tan interface of the kernel", "xdp:\tan interface of the kernel, by AF_XDP", "tap:\ta TAP interface", "vhost-user:\ta virtual machine's card",
 		"virtio-user:\ta virtual switch's vhost-user port"), cobra.ShellCompDirectiveNoFileComp
 }
 

@@ -6,6 +6,7 @@ import (
 	_ "glassnic/bus/shm"         // shm:DIR/pN, models in another process
 	_ "glassnic/bus/vfio"        // PCI devices that are bound to VFIO
 	_ "glassnic/driver/afpacket" // packet:IFNAME
+	_ "glassnic/driver/afxdp"    // xdp:IFNAME
 	_ "glassnic/driver/e1000"
 	_ "glassnic/driver/ixgbe"
 	_ "glassnic/driver/pcapfile" // pcap:IN,OUT

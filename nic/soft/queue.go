@@ -38,6 +38,16 @@ func (q *Rx) Take() *packet.Buf {
 	return got[0]
 }
 
+// TakeSome hands out up to n buffers, whose spans are what the last owner left, as packet.Cache.Take does; none, and
+// counted, where the pool has none. The slice is valid until the queue's next call.
+func (q *Rx) TakeSome(n int) []*packet.Buf {
+	got := q.cache.Take(n)
+	if len(got) == 0 {
+		q.noBuffer.Add(1)
+	}
+	return got
+}
+
 // Put takes a buffer back.
 func (q *Rx) Put(b *packet.Buf) {
 	one := [1]*packet.Buf{b}
@@ -104,6 +114,9 @@ type Tx struct {
 func newTx(pool *packet.Pool, longest int) *Tx {
 	return &Tx{pool: pool, cache: pool.NewCache(), longest: longest}
 }
+
+// Longest is how many bytes a frame may have.
+func (q *Tx) Longest() int { return q.longest }
 
 // Fit makes a frame complete, as no card does, and tells whether it can be sent.
 func (q *Tx) Fit(b *packet.Buf) bool {

@@ -87,7 +87,7 @@ func TestNoPanic(t *testing.T) {
 // On amd64 an atomic store or exchange is XCHG, which reads a register before it writes it: drivers and
 // the bus only load atomically. Rings in memory that a device shares both ways, as virtio's, need the full barrier
 // that it is, and so does a gate that two goroutines share.
-var shared = []string{"driver/virtio/split.go", "driver/virtio/packed.go", "driver/virtio/order_other.go", "driver/virtio/gate.go", "driver/afpacket/ring_linux_unsafe.go",
+var shared = []string{"driver/virtio/split.go", "driver/virtio/packed.go", "driver/virtio/order_other.go", "driver/virtio/gate.go", "driver/afpacket/ring_linux_unsafe.go", "driver/afxdp/ring_linux_unsafe.go",
 	"driver/vhost/ring_unsafe.go", "driver/vhost/give.go", "driver/vhost/order_other.go"}
 
 func TestNoAtomicStores(t *testing.T) {

@@ -43,10 +43,10 @@ func (ns *namespace) open(t *testing.T, addr string, cfg nic.Config) nic.Device 
 	return dev
 }
 
-// veth joins two namespaces, by interfaces that are up.
+// veth joins two namespaces, by interfaces of up to four queues that are up.
 func veth(t *testing.T, a *namespace, nameA string, b *namespace, nameB string, mtu int) {
 	t.Helper()
-	a.run(t, "ip", "link", "add", nameA, "type", "veth", "peer", "name", nameB)
+	a.run(t, "ip", "link", "add", nameA, "numtxqueues", "4", "numrxqueues", "4", "type", "veth", "peer", "name", nameB, "numtxqueues", "4", "numrxqueues", "4")
 	a.run(t, "ip", "link", "set", nameB, "netns", b.path)
 	for _, end := range []struct {
 		ns   *namespace
@@ -54,6 +54,12 @@ func veth(t *testing.T, a *namespace, nameA string, b *namespace, nameB string, 
 	}{{a, nameA}, {b, nameB}} {
 		end.ns.run(t, "ip", "link", "set", end.name, "mtu", strconv.Itoa(mtu), "up")
 	}
+}
+
+// plain has the kernel complete what it sends: an XDP program is not told what is left to do.
+func (ns *namespace) plain(t *testing.T, dev string) {
+	t.Helper()
+	ns.run(t, "ethtool", "-K", dev, "tx", "off", "txvlan", "off")
 }
 
 // openKind opens a port of a kind that is all that a host sees.
@@ -64,27 +70,30 @@ func (h *host) openKind(t *testing.T, kind string, cfg nic.Config) nic.Device {
 		dev := h.open(t, "tap:"+tap, cfg)
 		h.up(t, cfg.MTU)
 		return dev
-	case "packet":
+	case "packet", "xdp":
 		yard := newNamespace(t)
 		yard.quiet(t)
 		veth(t, h.namespace, tap, yard, "port", cfg.MTU)
+		if kind == "xdp" {
+			h.plain(t, tap)
+		}
 		h.up(t, cfg.MTU)
-		return yard.open(t, "packet:port", cfg)
+		return yard.open(t, kind+":port", cfg)
 	}
 	return h.openTap(t, cfg)
 }
 
 // TestKernelPorts joins two hosts by ports of the kernel and of modelled cards, in mixtures.
 func TestKernelPorts(t *testing.T) {
-	need(t, "ip", "ping", "iperf3")
+	need(t, "ip", "ping", "iperf3", "ethtool")
 	for _, c := range []struct {
 		kinds       [2]string
 		mtu, queues int
 	}{
-		{[2]string{"packet", "packet"}, 9000, 4},
+		{[2]string{"xdp", "xdp"}, 9000, 4},
 		{[2]string{"tap", "packet"}, 1500, 4},
 		{[2]string{"sim", "tap"}, 9000, 1},
-		{[2]string{"packet", "sim"}, 1500, 1},
+		{[2]string{"packet", "sim"}, 9000, 1},
 	} {
 		t.Run(fmt.Sprintf("%s and %s, mtu %d, %d queues", c.kinds[0], c.kinds[1], c.mtu, c.queues), func(t *testing.T) {
 			hosts := newHosts(t)
@@ -102,7 +111,7 @@ func TestKernelPorts(t *testing.T) {
 					}
 					got := in.RxPackets + in.RxMissed + in.RxErrors
 					// The kernel counts what it hands to a packet socket before it takes segments apart.
-					if c.kinds[i] != "packet" && got < from.Tx.Packets || c.kinds[i] == "sim" && got != from.Tx.Packets {
+					if c.kinds[i] != "packet" && c.kinds[i] != "xdp" && got < from.Tx.Packets || c.kinds[i] == "sim" && got != from.Tx.Packets {
 						return fmt.Errorf("the kernel sent %d, the port received %d, missed %d, refused %d", from.Tx.Packets, in.RxPackets, in.RxMissed, in.RxErrors)
 					}
 					if to.Rx.Packets != out.TxPackets {
@@ -168,8 +177,8 @@ func TestKernelMillion(t *testing.T) {
 // TestInterfaceChanges: an interface that goes down and up again carries on, and one that is removed ends the work with
 // an error; then there may be another one of its name.
 func TestInterfaceChanges(t *testing.T) {
-	need(t, "ip", "ping")
-	for _, kind := range []string{"packet", "tap"} {
+	need(t, "ip", "ping", "ethtool")
+	for _, kind := range []string{"packet", "tap", "xdp"} {
 		t.Run(kind, func(t *testing.T) {
 			hosts, yard := newHosts(t), newNamespace(t)
 			yard.quiet(t)
@@ -181,8 +190,9 @@ func TestInterfaceChanges(t *testing.T) {
 					return dev
 				}
 				veth(t, yard, "port", hosts[0].namespace, tap, 1500)
+				hosts[0].plain(t, tap)
 				hosts[0].up(t, 1500)
-				return yard.open(t, "packet:port", cfg)
+				return yard.open(t, kind+":port", cfg)
 			}
 			// A TAP interface and a host are joined by a bridge.
 			if kind == "tap" {
@@ -240,10 +250,11 @@ func TestInterfaceChanges(t *testing.T) {
 
 // TestKernelPortsWithoutPrivileges: what the ports need works in the sandbox.
 func TestKernelPortsWithoutPrivileges(t *testing.T) {
-	need(t, "ip", "ping")
+	need(t, "ip", "ping", "ethtool")
 	hosts, yard := newHosts(t), newNamespace(t)
 	yard.quiet(t)
 	veth(t, yard, "left", hosts[0].namespace, tap, 1500)
+	hosts[0].plain(t, tap)
 	hosts[0].up(t, 1500)
 	veth(t, yard, "side", hosts[1].namespace, tap, 1500)
 	hosts[1].up(t, 1500)
@@ -253,20 +264,22 @@ func TestKernelPortsWithoutPrivileges(t *testing.T) {
 		yard.run(t, "ip", "link", "set", dev, "master", "bridge", "up")
 	}
 	yard.run(t, "ip", "link", "set", "bridge", "up")
-	fwd := runWith(t, yard.start, "fwd", "packet:left", "tap:right", "--promisc", "--adaptive", "--user", "nobody")
-	eventually(t, patience, "ping", func() error {
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		defer cancel()
-		_, err := output(hosts[0].command(ctx, "ping", "-q", "-n", "-c", "1", "-W", "1", hosts[1].v4), hosts[0].start)
-		return err
-	})
-	fwd.interrupt(t)
-	for _, d := range fwd.all("total")[0].Directions {
-		if d.RxPackets != d.TxPackets+sum(d.Drops) || d.RxPackets == 0 {
-			t.Errorf("%+v", d)
+	for _, left := range []string{"packet:left", "xdp:left"} {
+		fwd := runWith(t, yard.start, "fwd", left, "tap:right", "--promisc", "--adaptive", "--user", "nobody")
+		eventually(t, patience, "ping", func() error {
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			_, err := output(hosts[0].command(ctx, "ping", "-q", "-n", "-c", "1", "-W", "1", hosts[1].v4), hosts[0].start)
+			return err
+		})
+		fwd.interrupt(t)
+		for _, d := range fwd.all("total")[0].Directions {
+			if d.RxPackets != d.TxPackets+sum(d.Drops) || d.RxPackets == 0 {
+				t.Errorf("%s: %+v", left, d)
+			}
 		}
-	}
-	if l := fwd.all("port"); len(l) != 2 {
-		t.Errorf("%d ports in the totals", len(l))
+		if l := fwd.all("port"); len(l) != 2 {
+			t.Errorf("%s: %d ports in the totals", left, len(l))
+		}
 	}
 }
