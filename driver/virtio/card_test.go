@@ -14,6 +14,7 @@ import (
 // Feature bits, by number.
 const (
 	fCSum, fGuestCSum, fCtrlVLAN                             = 1 << 0, 1 << 1, 1 << 19
+	fGuestTSO, fHostTSO                                      = 7 << 7, 3<<11 | 1<<13 // TSO4, TSO6 and ECN
 	fMTU, fMAC, fMrg, fStatus, fCtrl, fCtrlRx, fMQ, fCtrlMAC = 1 << 3, 1 << 5, 1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 22, 1 << 23
 	fAnyLayout, fEventIdx                                    = 1 << 27, 1 << 29
 	fVersion1, fPlatform, fPacked, fOrder                    = 1 << 32, 1 << 33, 1 << 34, 1 << 36
@@ -61,6 +62,8 @@ type card struct {
 	mute                 bool                   // answers no command
 	queue                func(frame []byte) int // of a frame that arrives
 	partial              *[2]uint16             // where checksums of frames that arrive are partial: start and offset
+	header               []byte                 // of frames that arrive, in place of what is so
+	large                [][]byte               // headers of the large frames that were sent
 	pieces               int                    // what the header says of them; -1: what is so
 	ports                mmio.Region            // of the legacy interface
 	trouble              error                  // of the bus

@@ -213,11 +213,15 @@ func (c *card) send(q *vq) bool {
 // complete does for a frame what its header asks for (5.1.6.2).
 func (c *card) complete(header, data []byte) {
 	start, offset := int(le.Uint16(header[6:])), int(le.Uint16(header[8:]))
-	if c.has(fCSum) && header[0] == 1 && start+offset+2 <= len(data) {
+	if c.has(fCSum) && header[0] == 1 && header[1] == 0 && start+offset+2 <= len(data) {
 		sum := checksum(data[start:])
 		binary.BigEndian.PutUint16(data[start+offset:], sum)
 		copy(header, make([]byte, 1))
 		copy(header[6:], make([]byte, 4))
+	}
+	if c.has(fHostTSO) && header[1] != 0 {
+		c.large = append(c.large, bytes.Clone(header))
+		return // what is cut from the frame the test looks at
 	}
 	if !bytes.Equal(header, make([]byte, 10)) {
 		c.fault("header % x", header)
@@ -280,6 +284,7 @@ func (c *card) receive(q *vq, f []byte) bool {
 		le.PutUint16(h[6:], p[0])
 		le.PutUint16(h[8:], p[1])
 	}
+	copy(h, c.header)
 	if len(h) == 12 {
 		le.PutUint16(h[10:], uint16(len(list)))
 		if c.pieces >= 0 {

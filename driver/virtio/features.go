@@ -35,8 +35,8 @@ func (d *Device) settle(offered chip.Features) (chip.Features, error) {
 		want |= chip.NetMrgRxbuf
 	}
 	// Where headers lie apart, nobody reads them (2.7.4.2).
-	if d.cfg.Offloads&nic.RxPartial != 0 && (!legacy || offered.Has(chip.AnyLayout)) {
-		want |= chip.NetGuestCSum
+	if !legacy || offered.Has(chip.AnyLayout) {
+		want |= d.asked(offered)
 	}
 	if offered.Has(chip.NetCtrlVQ) { // all these need it (5.1.3.1)
 		want |= chip.NetCtrlVQ | chip.NetCtrlRx | chip.NetCtrlMACAddr
@@ -63,6 +63,26 @@ func (d *Device) settle(offered chip.Features) (chip.Features, error) {
 	return offered & want, nil
 }
 
+// What large frames need (5.1.3.1). They come in several buffers, for none has 64 KB.
+const (
+	hostTSO  = chip.NetCSum | chip.NetHostTSO4 | chip.NetHostTSO6
+	guestTSO = chip.NetGuestCSum | chip.NetGuestTSO4 | chip.NetGuestTSO6 | chip.NetMrgRxbuf
+)
+
+// asked are the features for the offloads that the settings ask for.
+func (d *Device) asked(offered chip.Features) (f chip.Features) {
+	if d.cfg.Offloads&nic.RxPartial != 0 {
+		f = chip.NetGuestCSum
+	}
+	if d.cfg.Offloads&nic.RxSegment != 0 && offered.Has(guestTSO) {
+		f |= guestTSO | chip.NetGuestECN
+	}
+	if d.cfg.Offloads&nic.TxSegment != 0 && offered.Has(hostTSO) {
+		f |= hostTSO | chip.NetHostECN
+	}
+	return f
+}
+
 // lack is the error of a feature that is not offered.
 func lack(f chip.Features, format string, args ...any) error {
 	return fmt.Errorf("%v is not offered: %w", f, fmt.Errorf(format, args...))
@@ -86,6 +106,12 @@ func (d *Device) offloads() (o nic.Offloads) {
 	}
 	if d.features.Has(chip.NetCSum) {
 		o |= nic.TxChecksum
+	}
+	if d.features.Has(guestTSO) {
+		o |= nic.RxSegment
+	}
+	if d.features.Has(hostTSO) {
+		o |= nic.TxSegment
 	}
 	return o
 }

@@ -73,7 +73,7 @@ func FuzzDevice(f *testing.F) {
 	}
 	plays = append(plays, join([]byte{opStatus, 64}, look, receive, send), join([]byte{opStatus, 255}, look, receive, send))
 	for _, play := range plays {
-		for header := range byte(32) {
+		for header := range byte(64) {
 			f.Add(append([]byte{header}, play...))
 		}
 	}
@@ -101,6 +101,11 @@ func playDevice(t *testing.T, input []byte) {
 		c.offered |= fMrg
 		cfg.MTU = 9000
 	}
+	if header&48 == 48 {
+		c.offered |= fMrg | fGuestTSO | fHostTSO
+		cfg.Offloads |= nic.RxSegment | nic.TxSegment
+		cfg.RxRing, cfg.Buffers = 128, 1024
+	}
 	if header&8 != 0 && header&23 == 0 {
 		c = legacyCard()
 		c.offered &^= fAnyLayout
@@ -125,7 +130,11 @@ func playDevice(t *testing.T, input []byte) {
 				t.Fatalf("%d bytes in a buffer of %d", s.Len(), room)
 			}
 		}
-		if n := b.TotalLen(); n > cfg.MTU+22 {
+		longest := cfg.MTU + 22
+		if b.Flags()&packet.NeedsSegment != 0 {
+			longest = 65557
+		}
+		if n := b.TotalLen(); n > longest {
 			t.Fatalf("a frame of %d bytes", n)
 		}
 	}

@@ -104,6 +104,9 @@ func (g *gatedTx) Send(batch []*packet.Buf) (n int) {
 	return n
 }
 
+// Segments implements nic.Segmenter.
+func (g *gatedTx) Segments(b *packet.Buf) bool { return g.q.Segments(b) }
+
 // UseCache implements nic.CacheUser.
 func (g *gatedTx) UseCache(c *packet.Cache) bool {
 	g.mu.Lock()

@@ -1,9 +1,7 @@
 package virtio
 
 import (
-	"encoding/binary"
-
-	chip "glassnic/chip/virtio"
+	"glassnic/nic/vnet"
 	"glassnic/packet"
 )
 
@@ -23,20 +21,10 @@ func (q *rxQueue) verify(batch []*packet.Buf) int {
 	return good
 }
 
-// verified takes what the header of a frame of so many bytes says of its checksum (5.1.6.4.2). It reports false for a
-// partial checksum that would not lie within the frame.
+// verified takes what the header of a frame of so many bytes says of its checksum and its segments (5.1.6.4.2). It reports
+// false for what cannot be.
 func (q *rxQueue) verified(b *packet.Buf, total int) bool {
-	h := b.Front()[q.shift:]
-	if h[chip.HdrFlags]&chip.HdrNeedsCSum != 0 {
-		start := int(binary.LittleEndian.Uint16(h[chip.HdrCSumStart:]))
-		offset := int(binary.LittleEndian.Uint16(h[chip.HdrCSumOffset:]))
-		b.SetChecksum(start, offset)
-		return start+offset+2 <= total
-	}
-	if h[chip.HdrFlags]&chip.HdrDataValid != 0 {
-		b.SetFlags(packet.L4ChecksumGood)
-	}
-	return true
+	return vnet.Read(b.Front()[q.shift:], b, total, q.large)
 }
 
 // complete does for a frame what the device does not. It reports false for a frame whose flags ask for what cannot be.
@@ -44,11 +32,19 @@ func (q *txQueue) complete(b *packet.Buf) bool {
 	if !b.Complete(packet.HasVLAN) {
 		return false
 	}
+	if b.Flags()&packet.NeedsSegment != 0 {
+		return q.Segments(b)
+	}
 	start, offset, partial := b.Checksum()
 	if partial && q.sums && q.inside(b) {
 		return start >= 0 && start+offset+2 <= b.TotalLen()
 	}
 	return b.Complete(packet.NeedsChecksum)
+}
+
+// Segments implements nic.Segmenter: the device has to do so, and the frame has to be as it has it.
+func (q *txQueue) Segments(b *packet.Buf) bool {
+	return q.large && q.inside(b) && b.Segments() <= q.most && vnet.Fits(b, q.cwr, int(q.top)+minTx)
 }
 
 // inside tells whether the header lies in front of a frame, in its headroom.
@@ -58,10 +54,5 @@ func (q *txQueue) inside(b *packet.Buf) bool { return !q.apart && b.Span().Offse
 func (q *txQueue) writeHeader(b *packet.Buf) {
 	front := b.Front()
 	clearHeader(front)
-	if start, offset, partial := b.Checksum(); partial {
-		h := front[len(front)-int(q.extra):]
-		h[chip.HdrFlags] = chip.HdrNeedsCSum
-		binary.LittleEndian.PutUint16(h[chip.HdrCSumStart:], uint16(start))
-		binary.LittleEndian.PutUint16(h[chip.HdrCSumOffset:], uint16(offset))
-	}
+	vnet.Write(front[len(front)-int(q.extra):], b)
 }

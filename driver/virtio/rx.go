@@ -6,6 +6,7 @@ import (
 
 	"glassnic/bus/dma"
 	chip "glassnic/chip/virtio"
+	"glassnic/nic/vnet"
 	"glassnic/packet"
 )
 
@@ -25,6 +26,7 @@ type rxQueue struct {
 	short uint64      // bytes of the header, and one
 	room  uint64      // bytes of the longest frame in a buffer
 	max   int         // bytes of the longest frame
+	most  int         // bytes of the longest large frame; max where there are none
 	shift uint64      // from the begin of a buffer to where the header goes
 
 	fresh [rxStretch]packet.Ref // the last left of fresh[:count] are not in the ring yet
@@ -36,6 +38,7 @@ type rxQueue struct {
 	slow    bool   // frames go one by one, through take
 	merges  bool   // VIRTIO_NET_F_MRG_RXBUF
 	sums    bool   // VIRTIO_NET_F_GUEST_CSUM
+	large   bool   // VIRTIO_NET_F_GUEST_TSO4 and 6
 	twin    uint64 // 1 where headers have to lie apart: descriptors come in pairs
 	again   uint64 // of a packed ring: the second word of a descriptor that is given, without its ID
 	frame   partial
@@ -61,10 +64,13 @@ func (d *Device) newRx(i int) error {
 		span:  packet.MakeSpan(packet.Headroom, 1, packet.PortFlags(d.cfg.Port)|d.pool.Flags()),
 		short: uint64(hdr) + 1, room: uint64(min(d.pool.Room(), d.maxFrame())), fits: d.pool.Room(), max: d.maxFrame(),
 		shift: uint64(packet.Headroom - hdr), merges: d.features.Has(chip.NetMrgRxbuf), slow: d.features.Has(chip.NetMrgRxbuf),
-		sums: d.features.Has(chip.NetGuestCSum),
+		sums: d.features.Has(chip.NetGuestCSum), large: d.features.Has(guestTSO), most: d.maxFrame(),
 	}
-	if need := (d.maxFrame() + hdr + q.fits + hdr - 1) / (q.fits + hdr); q.merges && need > n-q.stretch {
-		return fmt.Errorf("%d descriptors are too few for a frame of MTU %d in %d buffers of %d bytes: want a longer ring or larger buffers", n, d.cfg.MTU, need, q.fits)
+	if q.large {
+		q.most = max(q.most, vnet.MaxLarge)
+	}
+	if need := (q.most + hdr + q.fits + hdr - 1) / (q.fits + hdr); q.merges && need > n-q.stretch {
+		return fmt.Errorf("%d descriptors are too few for a frame of %d bytes in %d buffers of %d: want a longer ring or larger buffers", n, q.most, need, q.fits)
 	}
 	if err := d.initRing(&q.ring, chip.RxQueue(i), n); err != nil {
 		return err

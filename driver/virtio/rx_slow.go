@@ -46,7 +46,7 @@ func (q *rxQueue) single() (frame *packet.Buf, more bool) {
 	if lie {
 		n = max(0, min(n, room))
 	}
-	if f.total += n; lie || f.total > q.max {
+	if f.total += n; lie || f.total > q.most {
 		q.breakOff(lie)
 	}
 	b.SetSpan(packet.MakeSpan(off, n, q.span.Flags()))
@@ -63,6 +63,9 @@ func (q *rxQueue) single() (frame *packet.Buf, more bool) {
 	f.head = nil
 	if q.sums && !f.broken && !q.verified(frame, f.total) {
 		q.breakOff(true)
+	}
+	if !f.broken && f.total > q.max && frame.Flags()&packet.NeedsSegment == 0 {
+		q.breakOff(false)
 	}
 	if f.broken {
 		packet.Free([]*packet.Buf{frame})

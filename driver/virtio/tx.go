@@ -35,6 +35,8 @@ type txQueue struct {
 	most    int          // buffers of one frame
 	apart   bool         // a header has to have a descriptor of its own
 	sums    bool         // VIRTIO_NET_F_CSUM
+	large   bool         // VIRTIO_NET_F_HOST_TSO4 and 6
+	cwr     bool         // VIRTIO_NET_F_HOST_ECN
 	header  uint64       // IOVA of a header for frames that have none in front of them
 
 	tangle *tangle // nil where the queue is not tangled
@@ -53,8 +55,8 @@ const (
 	sizeMask = 0xffff | uint64(packet.TxMask)<<16
 	// front is the headroom in bytes that a frame has to have for its header.
 	front = chip.HdrSize
-	// maxSegments is how many buffers a frame may have: three times what the longest one needs.
-	maxSegments = 32
+	// maxSegments is how many buffers a frame may have: enough for 64 KB in those of packet.DefaultRoom.
+	maxSegments = 36
 )
 
 // newTx makes transmit queue i.
@@ -70,7 +72,7 @@ func (d *Device) newTx(i int) error {
 	q := &txQueue{
 		bufs: refsOf(make([]*packet.Buf, n)), stretch: reportEvery(d.cfg.ReportEvery, n), own: d.pool,
 		domain: d.fn.DMA().Domain(), top: uint64(d.maxFrame() - minTx), extra: uint64(d.header()), apart: d.apart(),
-		sums:   d.features.Has(chip.NetCSum),
+		sums: d.features.Has(chip.NetCSum), large: d.features.Has(hostTSO), cwr: d.features.Has(chip.NetHostECN),
 		header: header.IOVA, most: min(maxSegments, n-1),
 	}
 	if err := d.initRing(&q.ring, chip.TxQueue(i), n); err != nil {

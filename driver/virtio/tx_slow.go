@@ -113,7 +113,7 @@ func (q *txQueue) special(b *packet.Buf) bool {
 			break
 		}
 	}
-	if !fits || segments > q.most || uint64(total-minTx) > q.top {
+	if !fits || segments > q.most || total < minTx || b.Flags()&packet.NeedsSegment == 0 && uint64(total-minTx) > q.top {
 		q.dropped.Add(1)
 		packet.Free([]*packet.Buf{b})
 		return true
