@@ -33,33 +33,54 @@ func (r *ring) give(marks []mark) {
 
 // publish shows the driver what was used, and tells it where it wants to be told (2.7.7, 2.8.10).
 func (r *ring) publish() {
+	n := int(r.used - r.shown)
 	if r.packed {
 		barrier(&r.view.fence)
+		if n = int(r.next) - int(r.shown); n <= 0 {
+			n += r.size
+		}
+		r.shown = r.next
 	} else {
 		r.view.publish(r.used)
+		r.shown = r.used
 	}
-	if r.call != nil && r.wanted() {
-		// An event that is broken is the front-end's loss.
-		_ = r.call.Signal()
+	r.owed, r.due = min(r.owed+n, r.size), true
+	r.shows.add(1)
+	r.tell()
+}
+
+// tell tells the driver of what it was not told of, if it wants that.
+func (r *ring) tell() {
+	if r.call == nil || !r.wanted() {
+		return
+	}
+	r.owed, r.due = 0, false
+	// An event that is broken is the front-end's loss.
+	_ = r.call.Signal()
+}
+
+// remind is tell for a ring that is idle, once for what was last published: emulators without barriers, as QEMU's of a
+// single processor, let the driver look whether anything was used before its wish to be told is visible, and it would
+// wait for ever.
+func (r *ring) remind() {
+	if r.due {
+		r.due = false
+		r.tell()
 	}
 }
 
 // wanted tells whether the driver wants to be told of what was used since the last time.
 func (r *ring) wanted() bool {
-	if r.packed {
+	switch {
+	case r.packed:
 		return r.wantedPacked()
-	}
-	old := r.told
-	r.told = r.used
-	if r.events {
-		return passed(r.view.usedEvent(r.size), r.used, old)
+	case r.events:
+		return passed(r.view.usedEvent(r.size), r.used, r.used-uint16(r.owed))
 	}
 	return r.view.availFlags()&chip.AvailNoInterrupt == 0
 }
 
 func (r *ring) wantedPacked() bool {
-	old, oldLap := r.told, r.lap
-	r.told, r.lap = r.next, r.wrap
 	e := r.view.driverEvent()
 	switch e & chip.EventMask {
 	case chip.EventEnable:
@@ -71,16 +92,12 @@ func (r *ring) wantedPacked() bool {
 	default:
 		return false
 	}
-	// All in steps from the begin of this lap.
+	// In steps from the begin of this lap.
 	event := int(e & 0x7fff)
 	if (e&chip.EventWrap != 0) != r.wrap {
 		event -= r.size
 	}
-	from := int(old)
-	if oldLap != r.wrap {
-		from -= r.size
-	}
-	return event >= from && event < int(r.next)
+	return event >= int(r.next)-r.owed && event < int(r.next)
 }
 
 // passed tells whether an index went past an event on its way from old to now (2.7.7.2, vring_need_event).

@@ -225,57 +225,27 @@ func TestCalls(t *testing.T) {
 			d, path := newPort(t, nic.Config{})
 			g := connect(t, path, f, 1)
 			r := g.rings[1]
-			driver := g.mem[r.base+4096:]
 			events := f.Has(chip.EventIdx)
-			packed := f.Has(chip.RingPacked)
 			one := func() bool {
 				g.frame(0, 60)
 				r.offer(part{data(0), 72, false})
 				receive(t, d.RxQueue(0), 1)
 				return r.called()
 			}
-			le := binary.LittleEndian
-			// want has the driver be told from its n-th buffer on, of those so far and to come.
-			want := func(n int) {
-				switch {
-				case packed && events:
-					e := uint32(n%ringSize) | chip.EventDesc
-					if n/ringSize%2 == 0 {
-						e |= chip.EventWrap
-					}
-					le.PutUint32(driver, e)
-				case packed:
-					le.PutUint32(driver, chip.EventEnable)
-				case events:
-					le.PutUint16(driver[4+2*ringSize:], uint16(n))
-				default:
-					le.PutUint16(driver, 0)
-				}
-			}
-			off := func(n int) {
-				switch {
-				case packed:
-					le.PutUint32(driver, chip.EventDisable)
-				case events:
-					le.PutUint16(driver[4+2*ringSize:], uint16(n-1))
-				default:
-					le.PutUint16(driver, chip.AvailNoInterrupt)
-				}
-			}
 			for n := 0; n < 3*ringSize; n++ {
-				want(n)
+				r.want(n)
 				if !one() {
 					t.Fatalf("buffer %d: no call", n)
 				}
 				n++
-				off(n)
+				r.off(n)
 				if one() {
 					t.Fatalf("buffer %d: a call that nobody wanted", n)
 				}
 				if n++; !events {
 					continue
 				}
-				want(n + 2)
+				r.want(n + 2)
 				for k, called := range []bool{false, false, true, false} {
 					if one() != called {
 						t.Fatalf("buffer %d: event at %d: %v", n+k, n+2, !called)
@@ -284,6 +254,38 @@ func TestCalls(t *testing.T) {
 				n += 3
 			}
 		})
+	}
+}
+
+// want has the driver be told from its n-th buffer on, of those so far and to come.
+func (r *guestRing) want(n int) {
+	le, driver := binary.LittleEndian, r.g.mem[r.base+4096:]
+	switch events := r.g.features.Has(chip.EventIdx); {
+	case r.packed && events:
+		e := uint32(n%ringSize) | chip.EventDesc
+		if n/ringSize%2 == 0 {
+			e |= chip.EventWrap
+		}
+		le.PutUint32(driver, e)
+	case r.packed:
+		le.PutUint32(driver, chip.EventEnable)
+	case events:
+		le.PutUint16(driver[4+2*ringSize:], uint16(n))
+	default:
+		le.PutUint16(driver, 0)
+	}
+}
+
+// off has the driver not be told.
+func (r *guestRing) off(n int) {
+	le, driver := binary.LittleEndian, r.g.mem[r.base+4096:]
+	switch {
+	case r.packed:
+		le.PutUint32(driver, chip.EventDisable)
+	case r.g.features.Has(chip.EventIdx):
+		le.PutUint16(driver[4+2*ringSize:], uint16(n-1))
+	default:
+		le.PutUint16(driver, chip.AvailNoInterrupt)
 	}
 }
 

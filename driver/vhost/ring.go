@@ -50,8 +50,10 @@ type ring struct {
 	wrap   bool   // packed: the driver's wrap counter
 	ready  int    // split: entries from next on that the driver has made available
 	used   uint16 // split: entries of the used ring, modulo 2^16
-	told   uint16 // used, or next of a packed ring, when the driver was last told
-	lap    bool   // packed: wrap when the driver was last told
+	shown  uint16 // used, or next of a packed ring, when that was last published
+	owed   int    // entries, or descriptors of a packed ring, since the driver was last told, up to the size
+	due    bool   // the driver was not told of the last that was published
+	shows  tally  // how often something was published
 	parts  [][]byte
 	marks  []mark
 	wake   *sleeper // of a receive queue
@@ -200,11 +202,12 @@ func (r *ring) begin() {
 			r.lie("it begins at descriptor %d of %d", r.next, r.size)
 			return
 		}
-		r.told, r.lap = r.next, r.wrap
+		r.shown = r.next
 	} else {
 		r.used = r.view.usedIndex()
-		r.next, r.ready, r.told = r.used, 0, r.used
+		r.next, r.ready, r.shown = r.used, 0, r.used
 	}
+	r.owed, r.due = 0, false
 	r.ask(false)
 	r.begun = true
 }

@@ -13,6 +13,9 @@ import (
 // rxQueue receives what the driver sends on a transmit queue: each frame is copied once, into a buffer of the pool.
 type rxQueue struct {
 	own   *ring
+	pair  *ring  // of the same pair of queues
+	shows uint64 // pair's, when this queue was last idle
+	due   bool   // pair is to be reminded when it has been idle as long as this queue
 	cache *packet.Cache
 	span  packet.Span // of a frame of no bytes that came in at this port
 	room  int         // bytes of a frame that fit a buffer
@@ -27,9 +30,9 @@ type rxQueue struct {
 	noBuffer, muted         atomic.Uint64
 }
 
-func (d *Device) newRx(r *ring) (*rxQueue, error) {
+func (d *Device) newRx(r, pair *ring) (*rxQueue, error) {
 	q := &rxQueue{
-		own: r, cache: d.pool.NewCache(), room: d.pool.Room(), max: d.cfg.MTU + header,
+		own: r, pair: pair, cache: d.pool.NewCache(), room: d.pool.Room(), max: d.cfg.MTU + header,
 		span: packet.MakeSpan(packet.Headroom, 0, packet.PortFlags(d.cfg.Port)|d.pool.Flags()),
 	}
 	r.receives = true
@@ -48,8 +51,25 @@ func (q *rxQueue) Receive(batch []*packet.Buf) (n int) {
 		return 0
 	}
 	defer q.leave(batch, &n)
-	q.receive(batch)
+	if q.receive(batch); q.bufs == 0 {
+		q.idle()
+	}
 	return q.bufs
+}
+
+// idle reminds both rings of the pair, the one to which this end sends when nothing was sent for a while.
+func (q *rxQueue) idle() {
+	q.own.remind()
+	switch n := q.pair.shows.load(); {
+	case n != q.shows:
+		q.shows, q.due = n, true
+	case q.due:
+		q.due = false
+		if q.pair.enter() {
+			defer q.pair.leave()
+			q.pair.remind()
+		}
+	}
 }
 
 // leave ends a batch. Where the memory went in the middle of it, its frames are lost.

@@ -15,6 +15,7 @@ import (
 	"glassnic/bus/vhostuser"
 	chip "glassnic/chip/virtio"
 	"glassnic/nic"
+	"glassnic/packet"
 )
 
 // A ring that was stopped says where it stands, and goes on there.
@@ -214,6 +215,47 @@ func TestCallChanges(t *testing.T) {
 			t.Error("called by an event that was taken back")
 		}
 	})
+}
+
+// A driver whose wish to be told comes late, after the device has looked for it, is told when the rings are idle: once.
+func TestReminds(t *testing.T) {
+	for _, events := range []chip.Features{0, chip.EventIdx} {
+		eachWay(t, func(t *testing.T, f chip.Features) {
+			d, path := newPort(t, nic.Config{})
+			g := connect(t, path, f|events, 1)
+			batch := make([]*packet.Buf, 1)
+			for i, r := range g.rings {
+				for n := 0; n < 3*ringSize; n += 2 {
+					r.off(n)
+					for range 2 {
+						if g.frame(0, 60); i == 0 {
+							r.offer(part{data(0), 100, true})
+							send(t, d, 0, make([]byte, 60))
+						} else {
+							r.offer(part{data(0), 72, false})
+							packet.Free(batch[:d.RxQueue(0).Receive(batch)])
+						}
+						if _, ok := r.comesBack(1); !ok || r.called() {
+							t.Fatalf("ring %d, buffer %d: used %v, or called though the driver does not want that", i, n, ok)
+						}
+					}
+					r.want(n)
+					for range 2 {
+						d.RxQueue(0).Receive(batch)
+					}
+					if !r.called() {
+						t.Fatalf("ring %d, buffer %d: the driver waits for ever", i, n)
+					}
+					for range 2 {
+						d.RxQueue(0).Receive(batch)
+					}
+					if r.called() {
+						t.Fatalf("ring %d, buffer %d: called twice", i, n)
+					}
+				}
+			}
+		})
+	}
 }
 
 // kicks tells whether the driver is to kick for its next buffer.

@@ -139,7 +139,7 @@ func (d *Device) newQueues() error {
 	for i := range d.cfg.RxQueues {
 		in, out := newRing(d, chip.TxQueue(i)), newRing(d, chip.RxQueue(i))
 		d.rings = append(d.rings, out, in) // the driver's receive queue has the even number
-		q, err := d.newRx(in)
+		q, err := d.newRx(in, out)
 		if err != nil {
 			return err
 		}
