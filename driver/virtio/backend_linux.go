@@ -38,7 +38,9 @@ type backend struct {
 	pairs  int              // of queues
 	own    []byte           // the device's configuration, as far as the back-end tells
 	region memfd.Region     // all memory
-	told   bool             // the back-end was told of it
+	told   uint64           // bytes of it that the back-end was told of
+	slots  int              // regions that it can have one by one; 0: it has to be told of all memory each time
+	filled int              // of which it has
 	vrings []*vring
 	events []*event.Event // of receive queues
 
@@ -61,7 +63,8 @@ type vring struct {
 var errNoBackend = errors.New("there is no back-end")
 
 // wanted are the protocol features that are used where a back-end has them.
-const wanted = vhostuser.FeatureMQ | vhostuser.FeatureReplyAck | vhostuser.FeatureConfig | vhostuser.FeatureStatus
+const wanted = vhostuser.FeatureMQ | vhostuser.FeatureReplyAck | vhostuser.FeatureConfig | vhostuser.FeatureStatus |
+	vhostuser.FeatureConfigureMemSlots
 
 // newBackend has memory ready. The end belongs to the back-end from then on.
 func newBackend(addr string, end *vhostuser.Endpoint) (*backend, error) {
@@ -119,7 +122,7 @@ func (b *backend) meet(c *vhostuser.Conn) error {
 	}
 	b.front = vhostuser.NewFront(c)
 	b.mu.Unlock()
-	b.told = false
+	b.told, b.filled = 0, 0
 	for _, v := range b.vrings {
 		v.set = false
 	}
@@ -147,6 +150,14 @@ func (b *backend) greet(f *vhostuser.Front) error {
 			return err
 		}
 		b.pairs = int(max(1, min(n, (vhostuser.MaxVring+1)/2)))
+	}
+	b.slots = 0
+	if f.Protocol.Has(vhostuser.FeatureConfigureMemSlots) {
+		n, err := f.MaxMemSlots()
+		if err != nil {
+			return err
+		}
+		b.slots = int(min(n, vhostuser.MaxMemSlots))
 	}
 	b.own = nil
 	if f.Protocol.Has(vhostuser.FeatureConfig) && b.real&(chip.NetMAC|chip.NetMTU) != 0 {
@@ -208,18 +219,32 @@ func (b *backend) connected() bool {
 func (b *backend) grew(r memfd.Region) {
 	b.talk.Lock()
 	defer b.talk.Unlock()
-	if b.region = r; b.told {
+	if b.region = r; b.told > 0 {
 		_ = b.ask(b.tell) // what fails ends the connection
 	}
 }
 
-// tell hands all memory over. The address in descriptors and that in messages are one ("Memory regions description").
+// tell hands the memory over that the back-end was not told of: a region more where it has a slot for it, which leaves
+// those that are in use as they are, else all anew as one ("VHOST_USER_ADD_MEM_REG"). The address in descriptors and
+// that in messages are one ("Memory regions description").
 func (b *backend) tell(f *vhostuser.Front) error {
-	r := vhostuser.Region{Guest: b.region.IOVA, User: b.region.IOVA, Size: b.region.Size, Offset: b.region.Offset}
-	if err := f.SetMemTable([]vhostuser.Region{r}, []int{int(b.space.File().Fd())}); err != nil {
-		return err
+	part := func(from uint64) vhostuser.Region {
+		at := b.region.IOVA + from
+		return vhostuser.Region{Guest: at, User: at, Size: b.region.Size - from, Offset: b.region.Offset + from}
 	}
-	b.told = true
+	fd := int(b.space.File().Fd())
+	if b.filled < b.slots {
+		if err := f.AddMemReg(part(b.told), fd); err != nil {
+			return err
+		}
+		b.filled++
+	} else {
+		if err := f.SetMemTable([]vhostuser.Region{part(0)}, []int{fd}); err != nil {
+			return err
+		}
+		b.filled = 1
+	}
+	b.told = b.region.Size
 	if f.Protocol.Has(vhostuser.FeatureReplyAck) {
 		return nil
 	}
@@ -232,7 +257,7 @@ func (b *backend) enable(queue int, a areas) error {
 	b.talk.Lock()
 	defer b.talk.Unlock()
 	return b.ask(func(f *vhostuser.Front) error {
-		if !b.told {
+		if b.told == 0 {
 			if err := b.tell(f); err != nil {
 				return err
 			}

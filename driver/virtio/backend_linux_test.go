@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"glassnic/bus/dma"
+	"glassnic/bus/memfd"
 	"glassnic/bus/vhostuser"
 	chip "glassnic/chip/virtio"
 	"glassnic/driver/virtio"
@@ -25,6 +27,15 @@ type player struct {
 	features chip.Features
 	trick    func(c *vhostuser.Conn, m *vhostuser.Message) bool // reports whether that was the answer
 	after    int
+
+	slots uint64          // of memory; 0: it has no such feature
+	told  chan memoryTold // nil: nobody wants to know
+}
+
+// memoryTold is what a back-end was told of memory.
+type memoryTold struct {
+	request vhostuser.Request
+	regions []vhostuser.Region
 }
 
 const playerFeatures = chip.Features(vhostuser.FeatureProtocol) | chip.Version1 | chip.RingPacked | chip.EventIdx | chip.NetMrgRxbuf | chip.NetMQ
@@ -43,6 +54,9 @@ func (p *player) play(c *vhostuser.Conn) (n int) {
 		if err != nil {
 			return n
 		}
+		if p.told != nil {
+			p.note(m)
+		}
 		m.Close()
 		if p.trick != nil && n == p.after {
 			if p.trick(c, m) {
@@ -55,7 +69,13 @@ func (p *player) play(c *vhostuser.Conn) (n int) {
 		case vhostuser.GetFeatures:
 			answer = vhostuser.PutU64(uint64(features))
 		case vhostuser.GetProtocolFeatures:
-			answer = vhostuser.PutU64(uint64(vhostuser.FeatureMQ | vhostuser.FeatureReplyAck | vhostuser.FeatureStatus))
+			has := vhostuser.FeatureMQ | vhostuser.FeatureReplyAck | vhostuser.FeatureStatus
+			if p.slots > 0 {
+				has |= vhostuser.FeatureConfigureMemSlots
+			}
+			answer = vhostuser.PutU64(uint64(has))
+		case vhostuser.GetMaxMemSlots:
+			answer = vhostuser.PutU64(p.slots)
 		case vhostuser.SetProtocolFeatures:
 			v, _ := m.U64()
 			use = vhostuser.ProtocolFeatures(v)
@@ -76,6 +96,76 @@ func (p *player) play(c *vhostuser.Conn) (n int) {
 		if err != nil {
 			return n
 		}
+	}
+}
+
+// note passes on what a message says of memory.
+func (p *player) note(m *vhostuser.Message) {
+	switch m.Request {
+	case vhostuser.SetMemTable:
+		if all, err := m.Regions(); err == nil {
+			p.told <- memoryTold{m.Request, all}
+		}
+	case vhostuser.AddMemReg:
+		if r, err := m.Region(); err == nil {
+			p.told <- memoryTold{m.Request, []vhostuser.Region{r}}
+		}
+	}
+}
+
+// A back-end is told of more memory before it is used: by the region that is new while it has a slot for that, else of
+// all anew.
+func TestMemorySlots(t *testing.T) {
+	for _, slots := range []uint64{0, 1, 2, 64} {
+		t.Run(fmt.Sprint(slots, " slots"), func(t *testing.T) {
+			s := newStage(t)
+			p := &player{slots: slots, told: make(chan memoryTold, 10)}
+			dev, err := s.open(t.Context(), p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			space, err := memfd.Attach()
+			if err != nil {
+				t.Fatal(err)
+			}
+			at, filled := uint64(memfd.Base), uint64(0)
+			var got []dma.Memory
+			for range 4 {
+				for len(p.told) == 0 {
+					m, err := space.Arena().Alloc(space.PageSize(), space.PageSize())
+					if err != nil && space.Huge() {
+						t.Logf("no more huge pages: %v", err)
+						break
+					}
+					if err != nil {
+						t.Fatal(err)
+					}
+					got = append(got, m)
+				}
+				if len(p.told) == 0 {
+					break
+				}
+				is := <-p.told
+				if len(is.regions) != 1 {
+					t.Fatalf("%v of %d regions", is.request, len(is.regions))
+				}
+				want, from := vhostuser.AddMemReg, at
+				if filled++; filled > slots {
+					want, from, filled = vhostuser.SetMemTable, memfd.Base, 1
+				}
+				r := is.regions[0]
+				if is.request != want || r.Guest != from || r.User != from || r.Offset != from-memfd.Base || r.Guest+r.Size <= at {
+					t.Errorf("%v of %+v, want %v from %#x on", is.request, r, want, from)
+				}
+				at = r.Guest + r.Size
+			}
+			for _, m := range got {
+				space.Arena().Free(m)
+			}
+			if err := errors.Join(dev.Close(), space.Detach()); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }
 
