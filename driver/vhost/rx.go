@@ -3,10 +3,10 @@
 package vhost
 
 import (
-	"encoding/binary"
 	"sync/atomic"
 
 	chip "glassnic/chip/virtio"
+	"glassnic/nic/vnet"
 	"glassnic/packet"
 )
 
@@ -20,6 +20,7 @@ type rxQueue struct {
 	span  packet.Span // of a frame of no bytes that came in at this port
 	room  int         // bytes of a frame that fit a buffer
 	max   int         // bytes of the longest frame
+	most  int         // bytes of the longest large frame; max where there are none
 	wake  *sleeper
 	bufs  int // of the batch under way that are filled; the rest of taken are not
 	taken int
@@ -34,6 +35,9 @@ func (d *Device) newRx(r, pair *ring) (*rxQueue, error) {
 	q := &rxQueue{
 		own: r, pair: pair, cache: d.pool.NewCache(), room: d.pool.Room(), max: d.cfg.MTU + header,
 		span: packet.MakeSpan(packet.Headroom, 0, packet.PortFlags(d.cfg.Port)|d.pool.Flags()),
+	}
+	if q.most = q.max; d.offered.Has(hostTSO) {
+		q.most = max(q.max, vnet.MaxLarge)
 	}
 	r.receives = true
 	if !d.cfg.Interrupts {
@@ -155,7 +159,7 @@ func (q *rxQueue) copy(b *packet.Buf, parts [][]byte, bytes int) int {
 	case size < ethernet:
 		q.short.Add(1)
 		return 0
-	case size > q.max:
+	case size > q.most:
 		q.tooLong.Add(1)
 		return 0
 	}
@@ -167,12 +171,15 @@ func (q *rxQueue) copy(b *packet.Buf, parts [][]byte, bytes int) int {
 	} else if !q.gather(b, parts, size) {
 		return 0
 	}
-	if h[chip.HdrFlags]&chip.HdrNeedsCSum != 0 && !q.sum(b, h[:], size) {
+	if h[chip.HdrFlags]&chip.HdrNeedsCSum|h[chip.HdrGSOType] != 0 && !q.told(b, h[:], size) {
 		q.partial.Add(1)
-		b.SetNext(q.free(b.Next()))
-		return 0
+	} else if size > q.max && b.Flags()&packet.NeedsSegment == 0 {
+		q.tooLong.Add(1)
+	} else {
+		return size
 	}
-	return size
+	b.SetNext(q.free(b.Next()))
+	return 0
 }
 
 // split copies the begin of parts to h and returns the rest.
@@ -213,12 +220,10 @@ func (q *rxQueue) gather(b *packet.Buf, parts [][]byte, size int) bool {
 	}
 }
 
-// sum takes what the header says of a partial checksum (5.1.6.4.2).
-func (q *rxQueue) sum(b *packet.Buf, h []byte, size int) bool {
-	start := int(binary.LittleEndian.Uint16(h[chip.HdrCSumStart:]))
-	offset := int(binary.LittleEndian.Uint16(h[chip.HdrCSumOffset:]))
-	b.SetChecksum(start, offset)
-	return q.own.d.offered.Has(chip.NetCSum) && start+offset+2 <= size
+// told takes what the header says of a partial checksum, or of segments (5.1.6.2). It reports false for what cannot be.
+func (q *rxQueue) told(b *packet.Buf, h []byte, size int) bool {
+	offered := q.own.d.offered
+	return offered.Has(chip.NetCSum) && vnet.Read(h, b, size, offered.Has(hostTSO))
 }
 
 // free gives back the further buffers of a frame and returns nil.

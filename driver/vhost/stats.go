@@ -21,7 +21,7 @@ func (d *Device) Stats() (nic.Stats, error) {
 		s.RxBytes += count(name, "bytes", q.bytes.load(), "their bytes")
 		s.RxErrors += count(name, "too_long", q.tooLong.Load(), "frames longer than the MTU allows")
 		s.RxErrors += count(name, "short", q.short.Load(), "frames of fewer bytes than an Ethernet header")
-		s.RxDropped += count(name, "checksum", q.partial.Load(), "frames with a partial checksum that lies outside, or that nobody offered to complete")
+		s.RxDropped += count(name, "checksum", q.partial.Load(), "frames whose header asks for a checksum outside, for segments that cannot be cut, or for what nobody offered")
 		s.RxMissed += count(name, "disabled", q.muted.Load(), "frames that came while the ring was disabled")
 		s.RxNoBuffer += count(name, "no_buffer", q.noBuffer.Load(), "times that the pool was empty")
 	}

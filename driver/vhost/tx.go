@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	chip "glassnic/chip/virtio"
+	"glassnic/nic/vnet"
 	"glassnic/packet"
 )
 
@@ -117,6 +118,9 @@ func (q *txQueue) send(r *ring, batch []*packet.Buf) {
 // partial where drivers take that.
 func (q *txQueue) fit(b *packet.Buf) bool {
 	what := packet.HasVLAN | packet.NeedsChecksum
+	if b.Flags()&packet.NeedsSegment != 0 {
+		return b.Complete(packet.HasVLAN) && q.Segments(b)
+	}
 	if q.d.session.features()&chip.NetGuestCSum != 0 {
 		what = packet.HasVLAN
 	}
@@ -128,6 +132,12 @@ func (q *txQueue) fit(b *packet.Buf) bool {
 		return false
 	}
 	return size >= ethernet && size <= q.max
+}
+
+// Segments implements nic.Segmenter: the driver has to take large frames.
+func (q *txQueue) Segments(b *packet.Buf) bool {
+	f := q.d.session.features()
+	return f.Has(guestTSO&^chip.NetGuestECN) && vnet.Fits(b, f.Has(chip.NetGuestECN), int(q.max))
 }
 
 // put copies a frame into the driver's buffers. It reports false for ok where there are none, and false for fits where
@@ -165,11 +175,7 @@ func (q *txQueue) put(r *ring, b *packet.Buf, size int) (fits, ok bool) {
 // scatter writes header and frame to parts, which have room for both.
 func (q *txQueue) scatter(r *ring, b *packet.Buf, dst [][]byte, marks int) {
 	var h [chip.HdrSize]byte
-	if start, offset, ok := b.Checksum(); ok {
-		h[chip.HdrFlags] = chip.HdrNeedsCSum
-		binary.LittleEndian.PutUint16(h[chip.HdrCSumStart:], uint16(start))
-		binary.LittleEndian.PutUint16(h[chip.HdrCSumOffset:], uint16(offset))
-	}
+	vnet.Write(h[:], b)
 	binary.LittleEndian.PutUint16(h[chip.HdrNumBuffers:], uint16(marks))
 	dst = fill(dst, h[:r.hdr])
 	for s := b; s != nil; s = s.Next() {

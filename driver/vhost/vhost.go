@@ -133,7 +133,19 @@ func (d *Device) offer() {
 	if d.cfg.Offloads&nic.RxPartial != 0 {
 		d.offered |= chip.NetCSum
 	}
+	if d.cfg.Offloads&nic.RxSegment != 0 {
+		d.offered |= hostTSO
+	}
+	if d.cfg.Offloads&nic.TxSegment != 0 {
+		d.offered |= guestTSO
+	}
 }
+
+// What a driver needs to send and to receive large frames (5.1.3.1), those with CWR among them.
+const (
+	hostTSO  = chip.NetCSum | chip.NetHostTSO4 | chip.NetHostTSO6 | chip.NetHostECN
+	guestTSO = chip.NetGuestCSum | chip.NetGuestTSO4 | chip.NetGuestTSO6 | chip.NetGuestECN
+)
 
 func (d *Device) newQueues() error {
 	for i := range d.cfg.RxQueues {
@@ -176,6 +188,12 @@ func (d *Device) Info() nic.Info {
 	o := nic.TxChecksum
 	if d.offered.Has(chip.NetCSum) {
 		o |= nic.RxPartial
+	}
+	if d.offered.Has(hostTSO) {
+		o |= nic.RxSegment
+	}
+	if d.offered.Has(guestTSO) {
+		o |= nic.TxSegment
 	}
 	return nic.Info{
 		Driver: "vhost", Address: "vhost-user:" + d.path, Card: "vhost-user back-end", NUMANode: -1,
