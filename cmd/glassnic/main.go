@@ -77,7 +77,8 @@ A port is addressed as
   virtio-user:PATH       a virtual switch, as Open vSwitch and DPDK have it, by the socket of its vhost-user port;
                          PATH,server where it connects to us
   xdp:IFNAME             an interface of the kernel, by AF_XDP sockets; then options:
-                         ,mode=native|generic ,copy ,busy-poll[=FRAMES]
+                         ,mode=native|generic ,copy ,busy-poll[=FRAMES], and
+                         ,filter=EXPRESSION: the kernel keeps what does not match
   packet:IFNAME          an interface of the kernel, by a packet socket
   tap:NAME               a TAP interface, which is made if there is none
 

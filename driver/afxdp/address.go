@@ -14,6 +14,8 @@ type settings struct {
 	copy bool // no zero-copy, even where the driver can
 	// busy is how many frames the kernel handles at most when it is polled; 0: it is not.
 	busy int
+	// filter says which frames the port takes, in the language of pcap-filter(7); "": all.
+	filter string
 }
 
 // mode is where the kernel runs an XDP program.
@@ -28,7 +30,7 @@ const (
 func (m mode) String() string { return [...]string{"any", "native", "generic"}[m] }
 
 // Usage is how the part of an address after "xdp:" is written.
-const Usage = "IFNAME[,mode=native|generic][,copy][,busy-poll[=FRAMES]]"
+const Usage = "IFNAME[,mode=native|generic][,copy][,busy-poll[=FRAMES]][,filter=EXPRESSION]"
 
 const (
 	defaultBusy = 64 // as in the kernel (NAPI_POLL_WEIGHT)
@@ -36,6 +38,7 @@ const (
 )
 
 func parse(rest string) (s settings, err error) {
+	rest, s.filter, _ = strings.Cut(rest, ",filter=") // an expression may have commas
 	parts := strings.Split(rest, ",")
 	s.name = parts[0]
 	for _, opt := range parts[1:] {

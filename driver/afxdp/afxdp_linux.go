@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
+	"glassnic/internal/filter"
 	"glassnic/internal/netif"
 	"glassnic/nic"
 	"glassnic/nic/soft"
@@ -14,8 +16,8 @@ import (
 )
 
 func init() {
-	nic.RegisterScheme("xdp", func(_ context.Context, rest string, cfg nic.Config) (nic.Device, error) {
-		d, err := Open(rest, cfg)
+	nic.RegisterScheme("xdp", func(ctx context.Context, rest string, cfg nic.Config) (nic.Device, error) {
+		d, err := Open(ctx, rest, cfg)
 		if err != nil {
 			return nil, err
 		}
@@ -51,8 +53,9 @@ const (
 
 // Open opens an interface in the network namespace of the calling thread; it needs CAP_NET_RAW, CAP_NET_ADMIN and
 // CAP_BPF, and Linux 5.10. rest is written as Usage says. The kernel's own stack receives nothing from the queues of the
-// port any more. cfg is complete, as nic.Open makes it; rings are rounded up to powers of two.
-func Open(rest string, cfg nic.Config) (_ *Device, err error) {
+// port any more, unless a filter
+// leaves it something; ctx is for names in that. cfg is complete, as nic.Open makes it; rings are rounded up to powers of two.
+func Open(ctx context.Context, rest string, cfg nic.Config) (_ *Device, err error) {
 	set, err := parse(rest)
 	if err != nil {
 		return nil, fmt.Errorf("xdp:%s: %w", rest, err)
@@ -65,6 +68,14 @@ func Open(rest string, cfg nic.Config) (_ *Device, err error) {
 	}()
 	if cfg.Room != 0 && cfg.Room < leastRoom {
 		return nil, fmt.Errorf("buffers of %d bytes: the kernel wants %d at least", cfg.Room, leastRoom)
+	}
+	var only []bpf.RawInstruction
+	if set.filter != "" {
+		p, err := filter.Compile(ctx, set.filter, filter.Options{})
+		if err != nil {
+			return nil, err
+		}
+		only = p.Instructions()
 	}
 	cfg.RxRing, cfg.TxRing = power(cfg.RxRing), power(cfg.TxRing)
 	link, state, err := netif.Open(set.name)
@@ -79,7 +90,7 @@ func Open(rest string, cfg nic.Config) (_ *Device, err error) {
 	if d.Port, err = soft.New("afxdp", "xdp:"+rest, "network interface", state.MAC, cfg); err != nil {
 		return nil, err
 	}
-	if err := d.start(set, cfg); err != nil {
+	if err := d.start(set, cfg, only); err != nil {
 		return nil, err
 	}
 	if cfg.Promiscuous {
@@ -99,7 +110,7 @@ func power(n int) int {
 }
 
 // start sets program, sockets and queues up. Until the sockets are in the program's map the kernel receives as before.
-func (d *Device) start(set settings, cfg nic.Config) error {
+func (d *Device) start(set settings, cfg nic.Config, only []bpf.RawInstruction) error {
 	pool := d.memory.pool
 	queues := max(cfg.RxQueues, cfg.TxQueues)
 	p := plan{
@@ -111,7 +122,7 @@ func (d *Device) start(set settings, cfg nic.Config) error {
 	if several {
 		p.flags |= unix.XDP_USE_SG
 	}
-	if err := d.program.load(queues, several); err != nil {
+	if err := d.program.load(queues, several, only); err != nil {
 		return err
 	}
 	if err := d.program.attach(d.index, set.mode); err != nil {

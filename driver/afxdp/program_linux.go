@@ -8,6 +8,7 @@ import (
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,8 +28,8 @@ const (
 )
 
 // load makes a program that redirects frames of a queue to the queue's socket, and leaves those of queues without one
-// to the kernel.
-func (p *program) load(queues int, several bool) (err error) {
+// to the kernel, and those that a filter does not match. several is for frames in several buffers.
+func (p *program) load(queues int, several bool, filter []bpf.RawInstruction) (err error) {
 	if err := rlimit.RemoveMemlock(); err != nil { // before Linux 5.11
 		return fmt.Errorf("RLIMIT_MEMLOCK: %w", err)
 	}
@@ -39,17 +40,29 @@ func (p *program) load(queues int, several bool) (err error) {
 	if err != nil {
 		return fmt.Errorf("map of sockets: %w", err)
 	}
-	spec := &ebpf.ProgramSpec{Name: "glassnic", Type: ebpf.XDP, License: "GPL", Instructions: asm.Instructions{
-		asm.LoadMem(asm.R2, asm.R1, queueIndex, asm.Word),
+	redirect := asm.Instructions{
+		asm.LoadMem(asm.R2, ctx, queueIndex, asm.Word).WithSymbol(labelMatch),
 		asm.LoadMapPtr(asm.R1, p.sockets.FD()),
 		asm.Mov.Imm(asm.R3, xdpPass),
 		asm.FnRedirectMap.Call(),
 		asm.Return(),
-	}}
+	}
+	if len(filter) > 0 {
+		redirect = append(redirect, asm.Mov.Imm(asm.R0, xdpPass).WithSymbol(labelPass), asm.Return())
+	}
+	ins, err := translate(filter, several)
+	if err != nil {
+		return fmt.Errorf("filter: %w", err)
+	}
+	spec := &ebpf.ProgramSpec{Name: "glassnic", Type: ebpf.XDP, License: "GPL", Instructions: append(ins, redirect...)}
 	if several {
 		spec.Flags = unix.BPF_F_XDP_HAS_FRAGS
 	}
-	if p.prog, err = ebpf.NewProgram(spec); err != nil {
+	var unfit *ebpf.VerifierError
+	if p.prog, err = ebpf.NewProgram(spec); errors.As(err, &unfit) && len(filter) > 0 {
+		return fmt.Errorf("the kernel does not take the program of the filter: %w: simplify it", err)
+	}
+	if err != nil {
 		return fmt.Errorf("XDP program: %w", err)
 	}
 	return nil
