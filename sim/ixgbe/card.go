@@ -89,6 +89,7 @@ type Card struct {
 	shown uint32 // EIMS as the card left it
 	mac   macConfig
 	rss   rssConfig
+	clock ptpClock
 	fifo  packetBuffer
 	rxBuf [batch]wire.Frame
 	txBuf [batch]wire.Frame

@@ -78,6 +78,7 @@ func (c *Card) refresh() {
 	c.txEnabled = c.get(chip.DMATXCTL)&chip.DmatxctlTE != 0
 	c.mac.load(c)
 	c.rss.load(c)
+	c.loadClock()
 	c.stats.load(c)
 	c.rxOn, c.txOn = c.rxOn[:0], c.txOn[:0]
 	for i := range c.rxq {

@@ -73,6 +73,8 @@ func (c *Card) read(off uint32) uint32 {
 		return v
 	case chip.EICR:
 		return c.readCauses()
+	case chip.SYSTIML, chip.SYSTIMH, chip.RXSTMPH, chip.TXSTMPH:
+		return c.readClock(off, v)
 	}
 	if i, tx, at, ok := queueRegister(off); ok && at == atCtl {
 		if c.dirty {
@@ -131,6 +133,10 @@ func (c *Card) write(off, v uint32) {
 		}
 	case chip.RDRXCTL:
 		v = v&^chip.RdrxctlDMAIDONE | old&chip.RdrxctlDMAIDONE
+	case chip.TSYNCRXCTL:
+		v = v&^chip.TsyncrxctlRXTT | old&chip.TsyncrxctlRXTT
+	case chip.TSYNCTXCTL:
+		v = v&^chip.TsynctxctlTXTT | old&chip.TsynctxctlTXTT
 	}
 	c.put(off, v)
 	c.dirty = true
@@ -143,6 +149,8 @@ func (c *Card) write(off, v uint32) {
 		c.mdio()
 	case chip.EERD:
 		c.readEEPROM()
+	case chip.SYSTIML, chip.SYSTIMH, chip.TIMINCA, chip.TIMADJH:
+		c.writeClock(off, v)
 	}
 	if isQueue && at == atCtl {
 		c.refresh() // an ENABLE that is cleared and set again is a new start

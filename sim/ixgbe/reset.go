@@ -66,6 +66,7 @@ func (c *Card) clearState() {
 		c.put(uint32(word)*4, c.rows[word].reset)
 	}
 	c.resetInterrupts()
+	c.clock = ptpClock{}
 	c.shown = 0
 	c.loadAddress()
 	// The security blocks are always idle (8.2.3.12).

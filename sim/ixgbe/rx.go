@@ -155,9 +155,14 @@ func (c *Card) place(frames []wire.Frame) int {
 				continue
 			}
 		}
+		stamped := uint64(0)
+		if c.clock.stamps && q.left > 0 {
+			stamped = c.stampRx(data)
+			w1 |= stamped
+		}
 		size := len(data)
 		if !plain || !q.plain || size > q.bufSize {
-			switch c.placeSlowly(q, f, w0, errors) {
+			switch c.placeSlowly(q, f, w0, errors|stamped) {
 			case wait:
 				done = i
 			case refused:

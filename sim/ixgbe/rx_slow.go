@@ -15,7 +15,8 @@ const (
 	wait
 )
 
-// placeSlowly is place for what is rare: several descriptors, a kept CRC, legacy descriptors, lies.
+// placeSlowly is place for what is rare: several descriptors, a kept CRC, legacy descriptors, lies. What it is told of
+// the frame goes to word 1 of the last descriptor.
 func (c *Card) placeSlowly(q *rxQueue, f *wire.Frame, hash, errors uint64) placement {
 	if q.left == 0 {
 		if c.noDescriptor(q) {

@@ -75,7 +75,7 @@ func (q *txQueue) send(c *Card, budget int) int {
 // sendBatch gathers frames and offers them to the wire; more is false when there is nothing to gain
 // from another call.
 func (q *txQueue) sendBatch(c *Card, budget int) (sent int, more bool) {
-	n, fault := 0, false
+	n, fault, stamp := 0, false, false
 	at, left, reports := q.head, q.left, len(q.report)
 	c.txWork = c.txWork[:0]
 	more = true
@@ -84,7 +84,7 @@ gather:
 		d := &q.ring[at]
 		hi := d.hi
 		size := int(hi & chip.TxDTALENMask)
-		const fields = chip.TxDTYPMask | chip.TxDCMDEOP | chip.TxDCMDDEXT | chip.TxDCMDIFCS | txOffloads
+		const fields = chip.TxDTYPMask | chip.TxDCMDEOP | chip.TxDCMDDEXT | chip.TxDCMDIFCS | chip.TxMACTSTAMP | txOffloads
 		const plain = chip.TxDTYPData | chip.TxDCMDEOP | chip.TxDCMDDEXT | chip.TxDCMDIFCS
 		if hi&fields == plain && size >= minFrame && size <= wire.MaxFrame && hi>>chip.TxPaylenShift == uint64(size) {
 			data := c.space.Flat(d.lo, size)
@@ -141,13 +141,19 @@ gather:
 			c.txBuf[n] = wire.Frame{Data: g.data, Bad: g.bad}
 			c.txEnd[n] = at
 			n++
+			if g.stamp {
+				stamp = true
+				break gather // its time is that of the wire's call
+			}
 			continue
 		}
 		q.complete(at, g.used)
 		reports = len(q.report)
 	}
 	if n > 0 {
-		sent = q.offer(c, n, reports)
+		if sent = q.offer(c, n, reports); stamp && sent == n {
+			c.stampTx()
+		}
 	}
 	if fault && sent == n {
 		c.stats.total.TxFault++
@@ -247,6 +253,7 @@ type gathered struct {
 	data   []byte
 	frames [][]byte // segments
 	bad    bool     // with a wrong CRC of its own
+	stamp  bool     // wants its time noted (7.2.3.2.4, MAC.TSTAMP)
 }
 
 // gather puts one frame together from the descriptors from index at on. It changes and counts nothing.
@@ -302,7 +309,7 @@ func (q *txQueue) gather(c *Card, at, left uint32) gathered {
 // finish checks the bytes of a gathered frame against its first descriptor, pads it, and takes off a
 // CRC that software has put there.
 func (c *Card) finish(q *txQueue, data []byte, used uint32, first uint64, ok bool) gathered {
-	g := gathered{used: used}
+	g := gathered{used: used, stamp: first&chip.TxMACTSTAMP != 0}
 	x := q.contexts[first>>chip.TxIDXShift&1]
 	switch {
 	case ok && first&chip.TxDCMDTSE != 0:

@@ -41,6 +41,6 @@ var left = []struct {
 	{[]string{"RXDSTATCTRL"}, "all queues are counted"},
 	{[]string{"8.2.3.24"}, "a port that is open does not sleep"},
 	{[]string{"8.2.3.25"}, "manageability is of the baseboard's controller"},
-	{[]string{"8.2.3.26"}, "IEEE 1588"},
+	{[]string{"8.2.3.26"}, "pulses and stamps by pins, which modelled cards have not"},
 	{[]string{"8.2.3.27"}, "virtual functions come later"},
 }

@@ -73,6 +73,9 @@ ip tuntap add w0 mode tap
 ip link set lo up
 ip addr add 192.0.2.1/24 dev w0
 ip link set w0 addrgenmode none mtu 9000 up
+echo 1 >/proc/sys/net/ipv4/ip_forward
+echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter
+echo 0 >/proc/sys/net/ipv4/conf/w0/rp_filter
 iperf3 -s >/dev/null 2>&1 &
 exec "$0" sim serve --vfio-user "$1" --accesses "$2" --port tap=w0 -v
 `, program, socket, accesses)

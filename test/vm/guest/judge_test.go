@@ -50,6 +50,7 @@ func TestJudge(t *testing.T) {
 	j.ping(t, peer, 8972)
 	j.transfer(t, "jumbo frames", peer, false)
 	j.transfer(t, "jumbo frames", peer, true)
+	j.clock(t)
 	j.counters(t)
 }
 
