@@ -1,3 +1,4 @@
 // Package tap makes ports of the kernel's TAP interfaces, with addresses such as tap:NAME: what the kernel sends there is
-// received, and what is sent the kernel receives. Each frame costs a system call.
+// received, and what is sent the kernel receives. Each frame costs a system call, and so does a large one that the kernel
+// has not cut, or cuts.
 package tap

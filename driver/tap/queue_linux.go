@@ -13,6 +13,8 @@ type rxQueue struct {
 	dev     *Device
 	fd      int
 	wait    int    // what WaitFD returns
+	hdr     int    // bytes of the header before each frame
+	most    int    // bytes of the longest large frame; Longest where there are none
 	scratch []byte // for frames that may be longer than a buffer
 }
 
@@ -39,36 +41,43 @@ func (q *rxQueue) read() *packet.Buf {
 		if b == nil {
 			return nil // the frame waits in the kernel
 		}
-		into := b.Append(q.Longest() + 1)
-		long := into == nil
+		b.Prepend(q.hdr) // into the headroom
+		long := b.Append(q.most+1) == nil
+		into := b.Bytes()
 		if long {
 			if q.scratch == nil {
-				q.scratch = make([]byte, q.Longest()+1)
+				q.scratch = make([]byte, q.hdr+q.most+1)
 			}
 			into = q.scratch
 		}
 		size, err := unix.Read(q.fd, into)
-		if err != nil || size <= 0 || size > q.Longest() {
+		size -= q.hdr
+		if err != nil || size <= 0 || size > q.most {
 			q.Put(b)
 			if err == unix.EINTR {
 				continue
 			}
-			if size > q.Longest() {
+			if size > q.most {
 				q.Errors.Add(1)
 				continue
 			}
 			q.dev.check(err)
 			return nil
 		}
-		if !long {
+		if long {
+			q.Put(b)
+			if b = q.Copy(into[q.hdr:][:size]); b == nil {
+				q.Dropped.Add(1)
+				return nil
+			}
+		} else {
+			b.TrimFront(q.hdr)
 			b.Truncate(size)
+		}
+		if q.told(into[:q.hdr], b, size) {
 			return b
 		}
-		q.Put(b)
-		if b = q.Copy(into[:size]); b == nil {
-			q.Dropped.Add(1)
-		}
-		return b
+		packet.Free([]*packet.Buf{b})
 	}
 }
 
@@ -93,6 +102,8 @@ type txQueue struct {
 	*soft.Tx
 	dev     *Device
 	fd      int
+	hdr     int    // bytes of the header before each frame
+	large   bool   // the kernel is given large frames
 	scratch []byte // for frames of several buffers
 }
 
@@ -101,15 +112,11 @@ type txQueue struct {
 func (q *txQueue) Send(batch []*packet.Buf) int {
 	sent, dropped, bytes := 0, 0, 0
 	for _, b := range batch {
-		if q.dev.gone.Load() || !q.Fit(b) {
+		if q.dev.gone.Load() || !q.fit(b) {
 			dropped++
 			continue
 		}
-		data := b.Bytes()
-		if b.Flags()&packet.Chained != 0 {
-			q.scratch = b.AppendTo(q.scratch[:0])
-			data = q.scratch
-		}
+		data := q.bytes(b)
 		_, err := unix.Write(q.fd, data)
 		for err == unix.EINTR {
 			_, err = unix.Write(q.fd, data)
@@ -123,7 +130,7 @@ func (q *txQueue) Send(batch []*packet.Buf) int {
 			continue
 		}
 		sent++
-		bytes += len(data)
+		bytes += len(data) - q.hdr
 	}
 	q.Count(sent, bytes)
 	if dropped > 0 {

@@ -13,6 +13,7 @@ import (
 	"glassnic/internal/netif"
 	"glassnic/nic"
 	"glassnic/nic/soft"
+	"glassnic/nic/vnet"
 )
 
 const device = "/dev/net/tun"
@@ -36,6 +37,8 @@ type Device struct {
 	link   *netif.Interface
 	before netif.State
 	gone   atomic.Bool // the interface was removed
+
+	offloads nic.Offloads
 }
 
 // Open opens the TAP interface with a name of 1 to 15 bytes in the network namespace of the calling thread, and makes
@@ -54,12 +57,20 @@ func Open(name string, cfg nic.Config) (_ *Device, err error) {
 		}
 	}()
 	queues := max(cfg.RxQueues, cfg.TxQueues)
+	d.offloads = offloads(cfg.Offloads)
+	hdr := 0
+	if d.offloads != 0 {
+		hdr = vnet.Size
+	}
 	for range queues {
-		fd, err := attach(name, queues > 1)
+		fd, err := attach(name, queues > 1, hdr > 0)
 		if err != nil {
 			return fail(err)
 		}
 		d.fds = append(d.fds, fd)
+		if err := setOffloads(fd, d.offloads); err != nil {
+			return fail(err)
+		}
 	}
 	if d.link, d.before, err = netif.Open(name); err != nil {
 		return fail(err)
@@ -74,20 +85,23 @@ func Open(name string, cfg nic.Config) (_ *Device, err error) {
 		return nil, err
 	}
 	for i := range cfg.RxQueues {
-		q := &rxQueue{Rx: d.Port.Rx(i), dev: d, fd: d.fds[i], wait: -1}
+		q := &rxQueue{Rx: d.Port.Rx(i), dev: d, fd: d.fds[i], wait: -1, hdr: hdr}
+		if q.most = q.Longest(); d.offloads&nic.RxSegment != 0 {
+			q.most = max(q.most, vnet.MaxLarge)
+		}
 		if cfg.Interrupts {
 			q.wait = q.fd
 		}
 		d.rx = append(d.rx, q)
 	}
 	for i := range cfg.TxQueues {
-		d.tx = append(d.tx, &txQueue{Tx: d.Port.Tx(i), dev: d, fd: d.fds[i]})
+		d.tx = append(d.tx, &txQueue{Tx: d.Port.Tx(i), dev: d, fd: d.fds[i], hdr: hdr, large: d.offloads&nic.TxSegment != 0})
 	}
 	return d, nil
 }
 
-// attach opens a queue of an interface.
-func attach(name string, several bool) (int, error) {
+// attach opens a queue of an interface, with a header before each frame or without.
+func attach(name string, several, headers bool) (int, error) {
 	fd, err := unix.Open(device, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return -1, fmt.Errorf("open %s: %w%s", device, err, cure(name, err, several))
@@ -95,6 +109,9 @@ func attach(name string, several bool) (int, error) {
 	flags := uint16(unix.IFF_TAP | unix.IFF_NO_PI)
 	if several {
 		flags |= unix.IFF_MULTI_QUEUE
+	}
+	if headers {
+		flags |= unix.IFF_VNET_HDR
 	}
 	req, err := unix.NewIfreq(name)
 	if err == nil {
@@ -128,6 +145,13 @@ func cure(name string, err error, several bool) string {
 		return fmt.Sprintf(": the name belongs to an interface of another kind: want one made with \"ip tuntap add dev %s %s\"", name, kind)
 	}
 	return ""
+}
+
+// Info implements nic.Device.
+func (d *Device) Info() nic.Info {
+	i := d.Port.Info()
+	i.Offloads = d.offloads
+	return i
 }
 
 // RxQueue implements nic.Device.

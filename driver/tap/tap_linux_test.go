@@ -41,10 +41,16 @@ func ip(t *testing.T, args ...string) {
 }
 
 // TestSend: frames in one buffer or several reach the kernel, those that are unfit or find the interface down are
-// counted, and nothing is allocated.
+// counted, and nothing is allocated, with a header before each frame and without.
 func TestSend(t *testing.T) {
+	for _, asked := range []nic.Offloads{0, headed} {
+		t.Run(asked.String(), func(t *testing.T) { testSend(t, asked) })
+	}
+}
+
+func testSend(t *testing.T, asked nic.Offloads) {
 	inNamespace(t, func() {
-		d, err := nic.Open(t.Context(), "tap:t0", nic.Config{MTU: 9000})
+		d, err := nic.Open(t.Context(), "tap:t0", nic.Config{MTU: 9000, Offloads: asked})
 		if err != nil {
 			t.Error(err)
 			return

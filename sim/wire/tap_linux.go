@@ -51,6 +51,11 @@ func OpenTap(name string) (*Tap, error) {
 		unix.Close(fd)
 		return nil, fmt.Errorf("wire: tap %s: TUNSETIFF: %w%s", name, err, tapCure(name, err))
 	}
+	// An interface that stays may have been told that checksums and segmentation are not for it.
+	if err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, 0); err != nil {
+		unix.Close(fd)
+		return nil, fmt.Errorf("wire: tap %s: TUNSETOFFLOAD: %w", name, err)
+	}
 	return &Tap{fd: fd, name: name, buf: make([]byte, tapBuffer)}, nil
 }
 
