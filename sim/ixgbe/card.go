@@ -34,7 +34,8 @@ type Config struct {
 	// Regs is the register file, at least 128 KiB aligned to a page; nil for memory of the card's own.
 	Regs []byte
 	// Resume keeps the state that Regs holds, as another process's card left it, instead of a reset.
-	// Where Regs was never a register file, the card is reset all the same.
+	// Where Regs was never a register file, the card is reset all the same. Filters of flow director, which no
+	// register shows, are lost.
 	Resume bool
 
 	Memory *iommu.Space // what DMA reaches
@@ -85,15 +86,16 @@ type Card struct {
 	link                 bool
 	plugged              bool // wire.Up at the last look
 
-	irq   interrupts
-	shown uint32 // EIMS as the card left it
-	mac   macConfig
-	rss   rssConfig
-	clock ptpClock
-	fifo  packetBuffer
-	rxBuf [batch]wire.Frame
-	txBuf [batch]wire.Frame
-	txEnd [batch]uint32
+	irq      interrupts
+	shown    uint32 // EIMS as the card left it
+	mac      macConfig
+	rss      rssConfig
+	steering steering
+	clock    ptpClock
+	fifo     packetBuffer
+	rxBuf    [batch]wire.Frame
+	txBuf    [batch]wire.Frame
+	txEnd    [batch]uint32
 	scratch
 	stats  statistics
 	eeprom [eepromWords]uint16

@@ -38,6 +38,8 @@ func (c *Card) Sync() {
 	}
 	c.autoc()
 	c.mdio()
+	c.fdirControl()
+	c.fdirCommand()
 	c.lookInterrupts()
 	c.watchWire()
 	c.refresh()
@@ -79,6 +81,7 @@ func (c *Card) refresh() {
 	c.mac.load(c)
 	c.rss.load(c)
 	c.loadClock()
+	c.steering.load(c)
 	c.stats.load(c)
 	c.rxOn, c.txOn = c.rxOn[:0], c.txOn[:0]
 	for i := range c.rxq {

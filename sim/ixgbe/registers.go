@@ -151,6 +151,10 @@ func (c *Card) write(off, v uint32) {
 		c.readEEPROM()
 	case chip.SYSTIML, chip.SYSTIMH, chip.TIMINCA, chip.TIMADJH:
 		c.writeClock(off, v)
+	case chip.FDIRCTRL:
+		c.fdirControl()
+	case chip.FDIRCMD:
+		c.fdirCommand()
 	}
 	if isQueue && at == atCtl {
 		c.refresh() // an ENABLE that is cleared and set again is a new start

@@ -84,6 +84,7 @@ func (c *Card) clearState() {
 	c.stats.total.RxDisabled += uint64(c.fifo.len())
 	c.fifo.clear()
 	c.stats.clear()
+	c.steering = steering{}
 	c.ctrl = c.get(chip.CTRL)
 	c.dirty = true
 	c.markValid()

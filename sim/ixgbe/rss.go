@@ -116,20 +116,3 @@ func (r *rssConfig) of(b []byte) (kind uint64, hash uint32) {
 	}
 	return 0, 0
 }
-
-// steer returns the queue that RSS chooses and adds hash and type to write-back word 0. Frames
-// without a hash go to queue 0. It returns nil, having counted the frame, where the queue does not run.
-func (c *Card) steer(b []byte, w0 *uint64) *rxQueue {
-	q := &c.rxq[0]
-	if len(b) >= minFrame {
-		if kind, hash := c.rss.of(b); kind != 0 {
-			*w0 |= kind | uint64(hash)<<chip.RxHashShift
-			q = &c.rxq[c.rss.reta[hash&c.rss.mask]]
-		}
-	}
-	if !q.on {
-		c.noDescriptor(q)
-		return nil
-	}
-	return q
-}

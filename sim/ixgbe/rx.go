@@ -150,19 +150,17 @@ func (c *Card) place(frames []wire.Frame) int {
 			}
 		}
 		w0, w1 := uint64(0), errors
-		if c.rss.on {
-			if q = c.steer(data, &w0); q == nil {
+		if c.steering.on {
+			if q = c.steer(data, &w0, &w1); q == nil {
 				continue
 			}
 		}
-		stamped := uint64(0)
 		if c.clock.stamps && q.left > 0 {
-			stamped = c.stampRx(data)
-			w1 |= stamped
+			w1 |= c.stampRx(data)
 		}
 		size := len(data)
 		if !plain || !q.plain || size > q.bufSize {
-			switch c.placeSlowly(q, f, w0, errors|stamped) {
+			switch c.placeSlowly(q, f, w0, w1) {
 			case wait:
 				done = i
 			case refused:

@@ -15,9 +15,9 @@ const (
 	wait
 )
 
-// placeSlowly is place for what is rare: several descriptors, a kept CRC, legacy descriptors, lies. What it is told of
-// the frame goes to word 1 of the last descriptor.
-func (c *Card) placeSlowly(q *rxQueue, f *wire.Frame, hash, errors uint64) placement {
+// placeSlowly is place for what is rare: several descriptors, a kept CRC, legacy descriptors, lies. What is known of the
+// frame comes in hash, for write-back word 0, and known, for word 1.
+func (c *Card) placeSlowly(q *rxQueue, f *wire.Frame, hash, known uint64) placement {
 	if q.left == 0 {
 		if c.noDescriptor(q) {
 			return refused
@@ -65,7 +65,7 @@ func (c *Card) placeSlowly(q *rxQueue, f *wire.Frame, hash, errors uint64) place
 		status := chip.RxDD | w1&^chip.RxErrMask
 		more := partial
 		if len(data) == 0 {
-			status, more = chip.RxDD|chip.RxEOP|w1|errors, 0
+			status, more = chip.RxDD|chip.RxEOP|w1|known, 0
 		}
 		size := len(part)
 		status, size = c.lie(q, status, size)

@@ -19,7 +19,6 @@ var left = []struct {
 	{[]string{"PSRTYPE"}, "headers are not split from their packets"},
 	{[]string{"RFCTL"}, "NFS filters; its other bit is of receive side coalescing"},
 	{[]string{"MPSAR", "RQTC"}, "pools and traffic classes, which one class without virtual functions has no use for"},
-	{[]string{"SAQF", "DAQF", "SDPQF", "FTQF", "SYNQF", "ETQF", "ETQS"}, "queues are chosen by hash"},
 	{[]string{"RXFECCERR0", "RXMEMWRAP"}, "for the maker's tests"},
 	{[]string{"DTXTCPFLGL", "DTXTCPFLGH"}, "their reset values are those of TCP (7.2.4.7)"},
 	{[]string{"TDWBAL", "TDWBAH"}, "a report in the descriptor is next to what is read anyway; the head in memory would be another line"},

@@ -45,6 +45,7 @@ func TestJudge(t *testing.T) {
 		j.transfer(t, strings.Join(offloads, " "), peer, false)
 		j.transfer(t, strings.Join(offloads, " "), peer, true)
 	}
+	j.steering(t)
 	command(t, "ip", "link", "set", j.name, "mtu", "9000")
 	j.up(t)
 	j.ping(t, peer, 8972)
@@ -114,15 +115,7 @@ func (j *judge) transfer(t *testing.T, what, to string, receive bool) {
 // counters compares what the card counted with what the driver did, and wants both queues used and no error.
 func (j *judge) counters(t *testing.T) {
 	t.Helper()
-	n := map[string]int{}
-	for line := range strings.Lines(command(t, "ethtool", "-S", j.name)) {
-		var v int
-		if name, rest, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
-			if _, err := fmt.Sscan(rest, &v); err == nil {
-				n[name] = v
-			}
-		}
-	}
+	n := j.statistics(t)
 	for _, name := range []string{"rx_errors", "tx_errors", "rx_crc_errors", "rx_csum_offload_errors", "rx_length_errors", "rx_missed_errors", "tx_timeout_count", "hw_rsc_flushed"} {
 		if n[name] != 0 {
 			t.Errorf("%s: %d", name, n[name])
