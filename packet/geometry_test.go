@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"runtime"
 	"testing"
+
+	"glassnic/bus/dma"
 )
 
 // TestGeometry fills every byte of every buffer with the buffer's number and looks for it where the card
@@ -46,6 +48,34 @@ func TestGeometry(t *testing.T) {
 			}
 		}
 		Free(batch)
+	}
+}
+
+// TestAlign: buffers begin where they are told to.
+func TestAlign(t *testing.T) {
+	for _, c := range []struct{ room, align, stride int }{{1920, 2048, 2048}, {3968, 4096, 4096}, {1984, 2048, 4096}, {64, 128, 256}} {
+		p, err := NewPool(dma.NewHeap(), PoolConfig{Buffers: 3000, Room: c.room, Align: c.align})
+		if err != nil {
+			t.Fatal(err)
+		}
+		batch := make([]*Buf, p.Len())
+		if n := p.Alloc(batch); n != len(batch) {
+			t.Fatalf("%+v: got %d of %d", c, n, len(batch))
+		}
+		for i, b := range batch {
+			if b.IOVA()%uint64(c.align) != 0 || len(b.room()) != c.stride {
+				t.Fatalf("%+v: buffer %d lies at %#x and has %d bytes", c, i, b.IOVA(), len(b.room()))
+			}
+		}
+		Free(batch)
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, align := range []int{-2048, 64, 3000} {
+		if _, err := NewPool(dma.NewHeap(), PoolConfig{Buffers: 64, Align: align}); err == nil {
+			t.Errorf("buffers aligned to %d", align)
+		}
 	}
 }
 

@@ -17,6 +17,9 @@ type PoolConfig struct {
 	// Room is the number of bytes behind the headroom, from 64 to MaxRoom, rounded up to a multiple of
 	// 64. 0 means DefaultRoom.
 	Room int
+	// Align has buffers, headroom included, begin at multiples of it, a power of two from 128 on; 0: where they fit
+	// caches best.
+	Align int
 }
 
 // Pool is a set of buffers of one size in memory that cards reach. Its methods may be called
@@ -25,6 +28,7 @@ type Pool struct {
 	id     uint32 // in the upper 8 bits, as in Buf.index
 	room   int
 	stride int
+	align  int // of buffers; 0: none in particular
 	n      int
 	mem    dma.Allocator
 	pieces []dma.Memory
@@ -64,6 +68,12 @@ func NewPool(mem dma.Allocator, cfg PoolConfig) (*Pool, error) {
 	block := blockSize(cfg.Buffers)
 	p := &Pool{mem: mem, n: (cfg.Buffers + block - 1) / block * block, room: (cfg.Room + 63) &^ 63}
 	p.stride = stride(p.room)
+	if cfg.Align != 0 {
+		if cfg.Align < dma.Align || cfg.Align&(cfg.Align-1) != 0 {
+			return nil, fmt.Errorf("packet: buffers aligned to %d: want a power of two from %d on", cfg.Align, dma.Align)
+		}
+		p.align, p.stride = cfg.Align, (Headroom+p.room+cfg.Align-1)&^(cfg.Align-1)
+	}
 	if p.stride > mem.MaxAlloc() {
 		return nil, fmt.Errorf("packet: a buffer of %d bytes does not fit a page of %d: %w", p.stride, mem.MaxAlloc(), dma.ErrNoMemory)
 	}
@@ -114,7 +124,7 @@ func (p *Pool) place() error {
 	most := min(p.mem.MaxAlloc(), 2<<20) / p.stride
 	for i := 0; i < p.n; {
 		k := min(most, p.n-i)
-		m, err := p.mem.Alloc(k*p.stride, 0)
+		m, err := p.mem.Alloc(k*p.stride, p.align)
 		if err != nil {
 			return err
 		}

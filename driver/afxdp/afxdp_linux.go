@@ -12,7 +12,6 @@ import (
 	"glassnic/internal/netif"
 	"glassnic/nic"
 	"glassnic/nic/soft"
-	"glassnic/packet"
 )
 
 func init() {
@@ -40,9 +39,6 @@ type Device struct {
 }
 
 const (
-	// mostChunk is what the kernel takes as a buffer at most: a page.
-	mostChunk = 4096
-	leastRoom = 2048 - packet.Headroom
 	// mostParts is how many buffers a frame may have: as many as a packet of the kernel's, less those that headers of
 	// its own may take (linux/skbuff.h, MAX_SKB_FRAGS).
 	mostParts = 16
@@ -54,7 +50,8 @@ const (
 // Open opens an interface in the network namespace of the calling thread; it needs CAP_NET_RAW, CAP_NET_ADMIN and
 // CAP_BPF, and Linux 5.10. rest is written as Usage says. The kernel's own stack receives nothing from the queues of the
 // port any more, unless a filter
-// leaves it something; ctx is for names in that. cfg is complete, as nic.Open makes it; rings are rounded up to powers of two.
+// leaves it something; ctx is for names in that. cfg is complete, as nic.Open makes it; rings and buffers are rounded up
+// to powers of two.
 func Open(ctx context.Context, rest string, cfg nic.Config) (_ *Device, err error) {
 	set, err := parse(rest)
 	if err != nil {
@@ -66,9 +63,6 @@ func Open(ctx context.Context, rest string, cfg nic.Config) (_ *Device, err erro
 			err = errors.Join(fmt.Errorf("xdp:%s: %w", set.name, err), d.release())
 		}
 	}()
-	if cfg.Room != 0 && cfg.Room < leastRoom {
-		return nil, fmt.Errorf("buffers of %d bytes: the kernel wants %d at least", cfg.Room, leastRoom)
-	}
 	var only []bpf.RawInstruction
 	if set.filter != "" {
 		p, err := filter.Compile(ctx, set.filter, filter.Options{})
@@ -111,10 +105,9 @@ func power(n int) int {
 
 // start sets program, sockets and queues up. Until the sockets are in the program's map the kernel receives as before.
 func (d *Device) start(set settings, cfg nic.Config, only []bpf.RawInstruction) error {
-	pool := d.memory.pool
 	queues := max(cfg.RxQueues, cfg.TxQueues)
 	p := plan{
-		index: d.index, chunk: min(packet.Headroom+pool.Room(), mostChunk), rxRing: cfg.RxRing, txRing: cfg.TxRing,
+		index: d.index, chunk: d.memory.chunk, rxRing: cfg.RxRing, txRing: cfg.TxRing,
 		flags: unix.XDP_USE_NEED_WAKEUP, busy: set.busy, mem: d.memory.mem,
 	}
 	longest, room := d.Rx(0).Longest(), p.chunk-unix.XDP_PACKET_HEADROOM
@@ -154,7 +147,7 @@ func (d *Device) start(set settings, cfg nic.Config, only []bpf.RawInstruction) 
 				q.wait = s.fd
 			}
 			d.rx = append(d.rx, q)
-			q.init(pool, cfg.Port, len(d.memory.mem), cfg.RxRing, p.chunk)
+			q.init(d.memory, cfg.Port, cfg.RxRing)
 			if err := d.program.sockets.Put(uint32(i), uint32(s.fd)); err != nil {
 				return fmt.Errorf("put the socket of queue %d into the map: %w", i, err)
 			}
@@ -162,7 +155,7 @@ func (d *Device) start(set settings, cfg nic.Config, only []bpf.RawInstruction) 
 		if i < cfg.TxQueues {
 			q := &txQueue{Tx: d.Port.Tx(i), socket: s}
 			d.tx = append(d.tx, q)
-			q.init(d.memory, cfg.TxRing, p.chunk, parts)
+			q.init(d.memory, cfg.TxRing, parts)
 		}
 	}
 	d.describe(several)

@@ -84,7 +84,7 @@ func TestFilter(t *testing.T) {
 		"arp", "ip", "ip6", "udp port 53", "tcp dst port 80", "tcp[tcpflags] & tcp-syn != 0", "host 10.1.2.3 and not icmp", "net 192.168.0.0/16",
 		"vlan", "vlan 7 and vlan 5 and udp", "ether broadcast", "ether proto 0x88b5", "greater 60", "less 100", "len - 14 > 50", "ip[0] & 0xf > 5",
 		"ip[ip[0] & 0xf * 4 : 2] = 53", "ether[14:4] / 3 = 384307200", "ether[0] << 3 = 16 or ether[12] % 7 = 1", "udp portrange 50-60", "icmp[0] = 8",
-		"mpls", "ip6 proto 17", "ip6 protochain 17", "dst host 2001:db8::2", "1000 / ether[0] = 500", "ether[60000] = 0", "1 << len > 0",
+		"mpls", "ip6 proto 17", "ip6 protochain 17", "dst host 2001:db8::2", "1000 / ether[0] = 500", "ether[60000] = 0", "1 << len > 0", "1000 / ether[19] = 0",
 	} {
 		p, err := filter.Compile(t.Context(), expr, filter.Options{})
 		if err != nil {

@@ -3,6 +3,7 @@ package afxdp
 import (
 	"errors"
 	"fmt"
+	"math/bits"
 	"sync"
 
 	"glassnic/bus/dma"
@@ -14,13 +15,20 @@ const (
 	pageSize = 2 << 20
 	// leastPages is the least that is mapped at a time: room for the pools of some ports.
 	leastPages = 16
+	// Sizes of a chunk: what the kernel allows, a power of two up to a page (XDP_UMEM_MIN_CHUNK_SIZE).
+	leastChunk = 2048
+	mostChunk  = 4096
 )
 
 // region is memory for the pools of several ports, of which each port makes a UMEM of its own. All may therefore send
 // each other's frames as they lie, whatever the modes of their sockets are, and none outlives what another one has set
 // up. It implements dma.Source; an IOVA is an offset in it, as addresses of a UMEM are.
+//
+// All buffers are chunks of UMEM of one size, at multiples of it. None lies across two pages, which need not be neighbours
+// for a card: what does is refused by the kernel, and lost.
 type region struct {
 	mem   []byte
+	chunk int // bytes of a buffer, headroom included
 	users int // under regions.mu
 
 	mu   sync.Mutex
@@ -52,10 +60,17 @@ func openMemory(cfg nic.Config) (*memory, error) {
 		r.users++
 		return &memory{region: r, pool: cfg.Pool}, nil
 	}
-	need := pagesOf(cfg)
+	chunk := leastChunk
+	if cfg.Room > leastChunk-packet.Headroom {
+		chunk = mostChunk
+	}
+	if room := chunk - packet.Headroom; cfg.Room > room {
+		return nil, fmt.Errorf("buffers of %d bytes: want %d at most, which fit a page", cfg.Room, room)
+	}
+	need := (cfg.Buffers+256)*chunk/pageSize + 1 // with what the pool rounds up
 	var r *region
 	for _, have := range regions.all {
-		if have.free() >= need {
+		if have.chunk == chunk && have.free() >= need {
 			r = have
 		}
 	}
@@ -66,26 +81,16 @@ func openMemory(cfg nic.Config) (*memory, error) {
 		if err != nil {
 			return nil, err
 		}
-		r = &region{mem: mem, used: make([]bool, pages)}
+		r = &region{mem: mem, chunk: chunk, used: make([]bool, pages)}
 		regions.all = append(regions.all, r)
 	}
 	r.users++
 	m := &memory{region: r, own: true}
 	var err error
-	if m.pool, err = packet.NewPool(dma.NewArena(r), packet.PoolConfig{Buffers: cfg.Buffers, Room: cfg.Room}); err != nil {
+	if m.pool, err = packet.NewPool(dma.NewArena(r), packet.PoolConfig{Buffers: cfg.Buffers, Room: chunk - packet.Headroom, Align: chunk}); err != nil {
 		return nil, errors.Join(err, m.detach())
 	}
 	return m, nil
-}
-
-// pagesOf is how many pages a pool takes at most.
-func pagesOf(cfg nic.Config) int {
-	room := cfg.Room
-	if room == 0 {
-		room = packet.DefaultRoom
-	}
-	each := pageSize / (packet.Headroom + room + 3*dma.Align) // with what the pool adds for alignment
-	return (cfg.Buffers+256)/max(each, 1) + 1
 }
 
 // close gives the pool back, and the region where nobody else has a part of it. Where buffers of the pool are still out,
@@ -117,6 +122,9 @@ func (m *memory) detach() error {
 	r.mem = nil
 	return dma.Unmap(mem)
 }
+
+// shift is that of an address for the number of its chunk.
+func (r *region) shift() uint { return uint(bits.TrailingZeros(uint(r.chunk))) }
 
 func (r *region) free() (n int) {
 	r.mu.Lock()

@@ -7,25 +7,18 @@ import (
 	"glassnic/packet"
 )
 
-const (
-	// addrMask takes the start of a buffer from a descriptor's address; the bits above it are an offset in the buffer
-	// (XSK_UNALIGNED_BUF_OFFSET_SHIFT).
-	addrShift = 48
-	addrMask  = 1<<addrShift - 1
-	// unitShift: no two buffers begin in the same 2 KiB of UMEM, since a chunk has more (XDP_UMEM_MIN_CHUNK_SIZE).
-	unitShift = 11
-	// refill is how many buffers are worth a look at the fill ring.
-	refill = 32
-)
+// refill is how many buffers are worth a look at the fill ring.
+const refill = 32
 
 // rxQueue receives by a socket.
 type rxQueue struct {
 	*soft.Rx
 	*socket
 	wait  int          // what WaitFD returns
-	chunk uint64       // bytes of a buffer that are the kernel's
+	chunk uint64       // bytes of a buffer
+	shift uint         // of an address, for the number of its chunk
 	span  packet.Span  // of an empty frame at the start of its buffer
-	out   []packet.Ref // buffers that the kernel has, by where they lie
+	out   []packet.Ref // buffers that the kernel has, by their chunks
 	given int          // how many
 	size  int          // of the rings
 	next  uint32       // entry of the receive ring that is read next
@@ -35,9 +28,10 @@ type rxQueue struct {
 	busy  bool
 }
 
-func (q *rxQueue) init(pool *packet.Pool, port uint8, umem, size, chunk int) {
-	q.span = packet.MakeSpan(0, 0, pool.Flags()|packet.PortFlags(port))
-	q.out, q.size, q.chunk = make([]packet.Ref, umem>>unitShift), size, uint64(chunk)
+func (q *rxQueue) init(m *memory, port uint8, size int) {
+	q.span = packet.MakeSpan(0, 0, m.pool.Flags()|packet.PortFlags(port))
+	q.size, q.chunk, q.shift = size, uint64(m.chunk), m.shift()
+	q.out = make([]packet.Ref, len(m.mem)>>q.shift)
 	q.fillUp()
 }
 
@@ -59,23 +53,18 @@ func (q *rxQueue) Receive(batch []*packet.Buf) int {
 
 // run takes up to some entries of the receive ring.
 func (q *rxQueue) run(batch []*packet.Buf, ready int) (n, bytes int) {
-	out, next := q.out, q.next
+	out, next, shift, inside := q.out, q.next, q.shift, q.chunk-1
 	for n < len(batch) && ready > 0 {
 		d := q.rx.desc(next)
 		next++
 		ready--
 		addr, size, options := d.addr, uint64(d.len), d.options
-		at := addr & addrMask >> unitShift
-		if at >= uint64(len(out)) {
+		at := addr >> (shift & 63)
+		if at >= uint64(len(out)) || out[at] == 0 {
 			q.Dropped.Add(1)
 			continue
 		}
-		b := out[at].Buf()
-		off := addr >> addrShift
-		if b == nil || b.IOVA() != addr&addrMask {
-			q.Dropped.Add(1)
-			continue
-		}
+		b, off := out[at].Buf(), addr&inside
 		out[at] = 0
 		q.given--
 		if off+size > q.chunk {
@@ -130,7 +119,7 @@ func (q *rxQueue) fillUp() {
 		for _, b := range got {
 			addr := b.IOVA()
 			*q.fill.addr(put) = addr
-			q.out[addr>>unitShift].Set(b)
+			q.out[addr>>q.shift].Set(b)
 			put++
 		}
 		q.given += len(got)

@@ -25,11 +25,11 @@ type txQueue struct {
 	*socket
 	region *region
 	pool   *packet.Pool // for copies
-	chunk  int          // bytes of a descriptor at most
+	shift  uint         // of an address, for the number of its chunk
 	most   int          // descriptors of a frame
 	top    uint64       // bytes of the longest frame in one buffer, less minTx
 	plain  packet.Span  // the number of the pool whose frames come, as spans of its buffers have it
-	out    []packet.Ref // buffers that the kernel has, by where they lie
+	out    []packet.Ref // buffers that the kernel has, by their chunks
 	used   int          // how many
 	size   int          // of the rings
 	next   uint32       // entry of the transmit ring that is written next
@@ -38,11 +38,11 @@ type txQueue struct {
 	done   [64]*packet.Buf
 }
 
-func (q *txQueue) init(m *memory, size, chunk, most int) {
-	q.region, q.pool, q.chunk, q.size, q.most = m.region, m.pool, chunk, size, most
-	q.top = uint64(min(q.Longest(), chunk) - minTx)
+func (q *txQueue) init(m *memory, size, most int) {
+	q.region, q.pool, q.shift, q.size, q.most = m.region, m.pool, m.shift(), size, most
+	q.top = uint64(min(q.Longest(), m.chunk) - minTx)
 	q.plain = packet.MakeSpan(0, 0, m.pool.Flags())
-	q.out = make([]packet.Ref, len(m.mem)>>unitShift)
+	q.out = make([]packet.Ref, len(m.mem)>>q.shift)
 }
 
 // Send implements nic.TxQueue (af_xdp.rst, TX Ring). While the interface is down or gone, frames are dropped and
@@ -83,19 +83,19 @@ func (q *txQueue) Send(batch []*packet.Buf) int {
 
 // run sends frames of one buffer each.
 func (q *txQueue) run(batch []*packet.Buf) (n, sent, bytes int) {
-	out, next, plain, top := q.out, q.next, q.plain, q.top
+	out, next, shift, plain, top := q.out, q.next, q.shift, q.plain, q.top
 	batch = batch[:min(len(batch), q.size-q.used)]
 	for _, b := range batch {
 		s := b.Span() ^ plain
 		// One comparison for all: any flag that is not as it should be makes the length huge.
 		size := uint64(s) >> 16 & sizeMask
 		addr := b.IOVA()
-		at := addr >> unitShift
+		at := addr >> (shift & 63)
 		if size-minTx > top || at >= uint64(len(out)) {
 			break
 		}
 		d := q.tx.desc(next)
-		d.addr, d.len, d.options = addr|s.Offset()<<addrShift, uint32(size), 0
+		d.addr, d.len, d.options = addr+s.Offset(), uint32(size), 0
 		out[at].Set(b)
 		next++
 		n++
@@ -150,7 +150,7 @@ func (q *txQueue) look(b *packet.Buf) (parts int, inside bool) {
 	for s := b; s != nil; s = s.Next() {
 		if s.Len() > 0 {
 			parts++
-			inside = inside && s.Len() <= q.chunk && packet.PoolOf(s).Domain() == any(q.region)
+			inside = inside && packet.PoolOf(s).Domain() == any(q.region)
 		}
 	}
 	return parts, inside
@@ -159,7 +159,7 @@ func (q *txQueue) look(b *packet.Buf) (parts int, inside bool) {
 // copy copies a frame into buffers of the port's pool. It returns nil where there are none.
 func (q *txQueue) copy(b *packet.Buf) *packet.Buf {
 	var first, last *packet.Buf
-	room := min(q.pool.Room(), q.chunk)
+	room := q.pool.Room()
 	for s := b; s != nil; s = s.Next() {
 		for data := s.Bytes(); len(data) > 0; {
 			if last == nil || last.Len() == room {
@@ -195,11 +195,11 @@ func (q *txQueue) post(b *packet.Buf, parts int) {
 		}
 		parts--
 		d := q.tx.desc(q.next)
-		d.addr, d.len, d.options = s.IOVA()|s.Span().Offset()<<addrShift, uint32(s.Len()), 0
+		d.addr, d.len, d.options = s.IOVA()+s.Span().Offset(), uint32(s.Len()), 0
 		if parts > 0 {
 			d.options = unix.XDP_PKT_CONTD
 		}
-		q.out[s.IOVA()>>unitShift].Set(s)
+		q.out[s.IOVA()>>q.shift].Set(s)
 		q.next++
 		q.used++
 		s = next
@@ -238,8 +238,7 @@ func (q *txQueue) reclaim() {
 	}
 	n := 0
 	for ; q.clean != end; q.clean++ {
-		addr := *q.completion.addr(q.clean) & addrMask
-		at := addr >> unitShift
+		at := *q.completion.addr(q.clean) >> q.shift
 		if at >= uint64(len(q.out)) {
 			continue
 		}
