@@ -136,6 +136,16 @@ func (m *Memory) Guest(addr, n uint64) []byte {
 	return nil
 }
 
+// Around returns the region that a guest address lies in, and the guest address of its begin; nil where there is none.
+func (m *Memory) Around(addr uint64) (begin uint64, region []byte) {
+	for i := range m.regions {
+		if r := &m.regions[i]; addr-r.Guest < r.Size {
+			return r.Guest, r.mem
+		}
+	}
+	return 0, nil
+}
+
 // User returns n bytes at a user address, which messages hold, like Guest.
 func (m *Memory) User(addr, n uint64) []byte {
 	for i := range m.regions {

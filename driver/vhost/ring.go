@@ -56,6 +56,7 @@ type ring struct {
 	shows  tally  // how often something was published
 	parts  [][]byte
 	marks  []mark
+	row    row
 	wake   *sleeper // of a receive queue
 	fatal  bool     // the goroutine's own setting of debug.SetPanicOnFault
 }

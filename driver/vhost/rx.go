@@ -101,25 +101,21 @@ func (q *rxQueue) receive(batch []*packet.Buf) {
 		r.look()
 		batch = batch[:min(len(batch), r.ready)]
 	}
+	r.row.forget()
 	total, used := 0, 0
 	for q.bufs < len(batch) {
-		if q.bufs == q.taken && !q.fill(batch) {
-			break
+		if n, bytes := q.run(batch[q.bufs:]); n > 0 {
+			total += bytes
+			used += n
+			continue
 		}
-		parts, ok := r.take(&r.marks[0], 0, false)
+		size, ok := q.single(batch)
 		if !ok {
 			break
 		}
+		total += size
 		used++
-		b := batch[q.bufs]
-		if size := q.copy(b, r.parts[:parts], r.marks[0].bytes); size > 0 {
-			total += size
-			q.bufs++
-		}
-		r.give(r.marks[:1])
 	}
-	q.cache.Put(batch[q.bufs:q.taken])
-	q.taken = q.bufs
 	if used > 0 {
 		r.publish()
 	}
@@ -133,22 +129,48 @@ func (q *rxQueue) receive(batch []*packet.Buf) {
 	q.bytes.add(uint64(total))
 }
 
-// fill takes more empty buffers from the pool.
-func (q *rxQueue) fill(batch []*packet.Buf) bool {
-	want := len(batch) - q.taken
-	if q.own.packed {
-		want = min(want, packedStretch) // nobody knows how many frames there are
-	}
-	n := q.cache.Fill(batch[q.taken : q.taken+want])
-	q.taken += n
+// run receives frames of one descriptor each that fit a buffer and whose headers ask for nothing: it reads all
+// descriptors, copies all frames and gives all descriptors back, so that each cache line of the ring goes to and fro once.
+// It returns how many there were, and their bytes.
+func (q *rxQueue) run(batch []*packet.Buf) (n, bytes int) {
+	r, hdr := q.own, uint64(q.own.hdr)
+	top := uint64(min(q.room, q.max))
+	n = r.gather(len(batch), wants{least: hdr + ethernet, spread: top - ethernet, plain: true})
 	if n == 0 {
-		q.noBuffer.Add(1)
+		return 0, 0
 	}
-	return n > 0
+	n = copy(batch, q.cache.Take(n))
+	q.taken += n
+	total := r.row.copyOut(batch[:n], q.span, hdr)
+	r.giveRow(n, 0)
+	q.bufs += n
+	return n, int(total)
 }
 
-// packedStretch is how many buffers are taken from the pool at once for a packed ring.
-const packedStretch = 32
+// single receives the next frame of any kind, which may be dropped: then it has no bytes. It reports false where there is
+// none, or no buffer for it.
+func (q *rxQueue) single(batch []*packet.Buf) (bytes int, ok bool) {
+	r := q.own
+	if !r.begun || !r.waiting() {
+		return 0, false
+	}
+	if q.taken += q.cache.Fill(batch[q.bufs : q.bufs+1]); q.taken == q.bufs {
+		q.noBuffer.Add(1)
+		return 0, false
+	}
+	parts, ok := r.take(&r.marks[0], 0, false)
+	if ok {
+		bytes = q.copy(batch[q.bufs], r.parts[:parts], r.marks[0].bytes)
+		r.give(r.marks[:1])
+	}
+	if bytes > 0 {
+		q.bufs++
+	} else {
+		q.cache.Put(batch[q.bufs:q.taken])
+		q.taken = q.bufs
+	}
+	return bytes, ok
+}
 
 // copy makes b the frame behind the header in parts, which have so many bytes. It returns the frame's bytes, 0 for one
 // that was dropped and counted.

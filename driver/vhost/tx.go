@@ -85,7 +85,18 @@ const sizeMask = 0xffff | uint64(packet.TxMask)<<16
 func (q *txQueue) send(r *ring, batch []*packet.Buf) {
 	plain, top := q.plain, q.max-ethernet
 	total, frames := uint64(0), uint64(0)
-	for _, b := range batch {
+	r.row.forget()
+	for q.sent < len(batch) {
+		if n, bytes := q.run(r, batch[q.sent:]); n > 0 {
+			q.sent += n
+			frames += uint64(n)
+			total += bytes
+			continue
+		}
+		if !r.begun {
+			break
+		}
+		b := batch[q.sent]
 		size := uint64(b.Span()^plain) >> 16 & sizeMask
 		if size-ethernet > top {
 			if !q.fit(b) {
@@ -112,6 +123,31 @@ func (q *txQueue) send(r *ring, batch []*packet.Buf) {
 	}
 	q.packets.add(frames)
 	q.bytes.add(total)
+}
+
+// run sends frames of one buffer each, of which nothing is to be done, to buffers of one descriptor each: it reads all
+// descriptors, copies all frames and gives all descriptors back. It returns how many there were, and their bytes.
+func (q *txQueue) run(r *ring, batch []*packet.Buf) (n int, bytes uint64) {
+	if r.hdr != chip.HdrSize {
+		return 0, 0
+	}
+	plain, top, longest := q.plain, q.max-ethernet, uint64(0)
+	for ; n < len(batch) && n < rowMax; n++ {
+		size := uint64(batch[n].Span()^plain) >> 16 & sizeMask
+		if size-ethernet > top {
+			break
+		}
+		longest = max(longest, size)
+	}
+	if n == 0 {
+		return 0, 0
+	}
+	if n = r.gather(n, wants{least: longest + chip.HdrSize, spread: lengthBits, flags: chip.DescWrite}); n == 0 {
+		return 0, 0
+	}
+	bytes = r.row.copyIn(batch[:n])
+	r.giveRow(n, lengthBits)
+	return n, bytes
 }
 
 // fit completes a frame that send has to look at more closely, and tells whether it can be sent. Checksums may stay
@@ -163,7 +199,7 @@ func (q *txQueue) put(r *ring, b *packet.Buf, size int) (fits, ok bool) {
 	}
 	dst := r.parts[:parts]
 	if r.hdr == chip.HdrSize && len(dst[0]) >= need && b.Flags()&(packet.Chained|packet.NeedsChecksum) == 0 {
-		plainHeader(dst[0])
+		plainHeader(first(dst[0]))
 		copy(dst[0][chip.HdrSize:], b.Bytes())
 	} else {
 		q.scatter(r, b, dst, marks)

@@ -21,6 +21,7 @@ var hot = map[string][]string{
 	"bus/mmio":      {"Region.Size", "Region.SeesReads", "Region.Doorbell"},
 	"driver/ixgbe":  {"(*desc).done", "window.desc", "window.buf", "window.from", "window.descStep", "window.bufStep", "steps", "step.index", "refs.atStep", "refs.at", "refs.from", "(*rxQueue).limit", "(*txQueue).free"},
 	"driver/virtio": {"splitView.desc", "splitView.head", "splitView.elems", "elems.atStep", "refs.at", "refs.atStep", "refs.from", "clearHeader", "(*tally).add", "(*desc).done", "descs.atStep", "store64", "(*txQueue).went"},
+	"driver/vhost":  {"asks", "move", "plainHeader", "(*row).buffer", "(*view).head", "(*view).putPacked", "(*view).putUsed", "store64"},
 }
 
 // loops are the functions that handle each packet: all that they call must be inlined into them.
@@ -31,12 +32,17 @@ var loops = []struct{ path, function string }{
 	{"driver/virtio/tx.go", "txQueue.runSplit"},
 	{"driver/virtio/packed_rx.go", "rxQueue.runPacked"},
 	{"driver/virtio/packed_tx.go", "txQueue.runPacked"},
+	{"driver/vhost/row_unsafe.go", "ring.gatherPacked"},
+	{"driver/vhost/row_unsafe.go", "ring.gatherSplit"},
+	{"driver/vhost/row_unsafe.go", "row.copyOut"},
+	{"driver/vhost/row_unsafe.go", "row.copyIn"},
+	{"driver/vhost/row.go", "ring.giveRow"},
 }
 
 // plain are calls that make no call: built-in functions, conversions, and what the compiler knows as
 // an instruction.
 var plain = []string{
-	"len", "cap", "min", "max", "int", "uint", "uint16", "uint32", "uint64", "uintptr",
+	"len", "cap", "min", "max", "byte", "int", "uint", "uint16", "uint32", "uint64", "uintptr",
 	"step", "bits.RotateLeft64", "atomic.LoadUint64", "unsafe.Add", "unsafe.Pointer",
 }
 
@@ -99,6 +105,8 @@ func (s *source) allInlined(t *testing.T, f *ast.FuncDecl, inlined map[string]bo
 		}
 		name := ""
 		switch fun := call.Fun.(type) {
+		case *ast.ParenExpr:
+			return true // a conversion
 		case *ast.Ident:
 			name = fun.Name
 		case *ast.SelectorExpr:
