@@ -18,6 +18,7 @@ const (
 	fMTU, fMAC, fMrg, fStatus, fCtrl, fCtrlRx, fMQ, fCtrlMAC = 1 << 3, 1 << 5, 1 << 15, 1 << 16, 1 << 17, 1 << 18, 1 << 22, 1 << 23
 	fAnyLayout, fEventIdx                                    = 1 << 27, 1 << 29
 	fVersion1, fPlatform, fPacked, fOrder                    = 1 << 32, 1 << 33, 1 << 34, 1 << 36
+	fInOrder                                                 = 1 << 35
 	fSpeed                                                   = 1 << 63
 	// fAll are all bits that a device may offer, among them those that this driver leaves alone.
 	fAll = 1<<64 - 1
@@ -52,6 +53,7 @@ type card struct {
 	buffers              int  // that a frame is divided among at least, with merging
 	lie                  func(q *vq, id, n uint32) (uint32, uint32)
 	late                 bool // uses buffers in reverse order
+	batches              bool // says only once what was sent of several buffers, where they are in order
 	set                  *interrupts
 	isr                  uint32
 	poor                 bool // has no vectors
@@ -77,6 +79,7 @@ type place struct {
 	seen uint16
 	at   int
 	turn bool // the wrap counter is 0
+	next int  // descriptor of a split ring, where buffers are in order
 }
 
 // vq is a queue of the device.

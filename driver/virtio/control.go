@@ -18,6 +18,7 @@ var commandLimit = time.Second
 // control is the control queue (5.1.6.5), by which the driver gives commands, one at a time.
 type control struct {
 	ring
+	first uint16     // descriptor of the next command
 	block dma.Memory // of the command under way
 	dead  bool       // a command was not answered, and the device still has its memory
 }
@@ -86,17 +87,20 @@ func (d *Device) command(ctx context.Context, step string, f chip.Features, clas
 	return nil
 }
 
-// submit gives the device the parts of a command, in the first descriptors of the ring: it has no others.
+// submit gives the device the parts of a command, in the next descriptors of the ring (2.7.9): it has no others.
 func (c *control) submit(parts []part) {
 	if c.isPacked {
 		c.givePacked(0, parts)
 		c.post(len(parts))
 		return
 	}
+	mask := uint16(c.size - 1)
+	*c.head(int(c.posted & mask)) = c.first
 	for i, p := range parts {
-		c.setSplit(uint16(i), p, i < len(parts)-1, uint16(i+1))
+		next := (c.first + 1) & mask
+		c.setSplit(c.first, p, i < len(parts)-1, next)
+		c.first = next
 	}
-	*c.head(int(c.posted) & (c.size - 1)) = 0
 	c.post(1)
 }
 

@@ -49,6 +49,9 @@ func (c *card) next(q *vq) (head uint16, pieces []piece, ok bool) {
 		return 0, nil, false
 	}
 	head = le.Uint16(c.at("available ring", q.driver+4+2*uint64(int(q.seen)%q.size), 2, false))
+	if c.has(fInOrder) && int(head) != q.place.next {
+		c.fault("queue %d: buffer %d where %d is in order", q.number, head, q.place.next)
+	}
 	q.seen++
 	if q.held[head] {
 		c.fault("queue %d: buffer %d is given twice", q.number, head)
@@ -67,10 +70,13 @@ func (c *card) next(q *vq) (head uint16, pieces []piece, ok bool) {
 			c.fault("queue %d: flags %#x", q.number, flags)
 		}
 		pieces = append(pieces, p)
+		q.place.next = (int(id) + 1) % q.size
 		if flags&1 == 0 {
 			return head, pieces, true
 		}
-		id = le.Uint16(d[14:])
+		if id = le.Uint16(d[14:]); c.has(fInOrder) && int(id) != q.place.next {
+			c.fault("queue %d: descriptor %d where %d is in order", q.number, id, q.place.next)
+		}
 	}
 }
 
@@ -97,7 +103,7 @@ func (c *card) done(q *vq, id, n uint32) {
 	if c.lie != nil {
 		id, n = c.lie(q, id, n)
 	}
-	if c.late && q.number < 2*c.active {
+	if (c.late || c.batches && q.number%2 == 1) && q.number < 2*c.active {
 		q.back = append(q.back, [2]uint32{id, n})
 		return
 	}
@@ -117,6 +123,29 @@ func (c *card) tell(q *vq, id, n uint32) {
 	le.PutUint16(c.at("used ring", q.dev+2, 2, true), q.used)
 }
 
+// tellBatch tells of several buffers by the entry of the last one, in the place of the first (2.7.9, 2.8.8).
+func (c *card) tellBatch(q *vq, all [][2]uint32) {
+	last := all[len(all)-1]
+	if !c.has(fPacked) {
+		q.used += uint16(len(all)) - 1
+		at := int(q.used) - len(all) + 1
+		e := c.at("used ring", q.dev+4+8*uint64((at+q.size)%q.size), 8, true)
+		le.PutUint32(e, last[0])
+		le.PutUint32(e[4:], last[1])
+		q.used++
+		le.PutUint16(c.at("used ring", q.dev+2, 2, true), q.used)
+		return
+	}
+	total := 0
+	for _, b := range all {
+		total += q.length[b[0]]
+	}
+	of := q.length[last[0]]
+	q.length[last[0]] = total
+	c.tellPacked(q, last[0], last[1])
+	q.length[last[0]] = of
+}
+
 // step moves everything that can be moved. It returns the number of frames.
 func (c *card) step() (moved int) {
 	if c.pulled || c.status&4 == 0 || c.status&64 != 0 {
@@ -132,6 +161,12 @@ func (c *card) step() (moved int) {
 		moved++
 	}
 	for _, q := range c.vqs {
+		for c.batches && len(q.back) > 0 {
+			n := max(min(8, len(q.back)), len(q.back)*3/4)
+			c.tellBatch(q, q.back[:n])
+			c.interrupt(q)
+			q.back = q.back[n:]
+		}
 		for i := len(q.back) - 1; i >= 0; i-- {
 			c.tell(q, q.back[i][0], q.back[i][1])
 			c.interrupt(q)

@@ -23,7 +23,7 @@ func (d *Device) settle(offered chip.Features) (chip.Features, error) {
 	if legacy {
 		want |= chip.AnyLayout
 	} else {
-		want |= chip.Version1 | chip.AccessPlatform | chip.OrderPlatform | chip.NetSpeedDuplex | chip.RingPacked
+		want |= chip.Version1 | chip.AccessPlatform | chip.OrderPlatform | chip.NetSpeedDuplex | chip.RingPacked | chip.InOrder
 	}
 	if d.maxFrame() > d.room() {
 		if !offered.Has(chip.NetMrgRxbuf) {

@@ -106,6 +106,9 @@ func playDevice(t *testing.T, input []byte) {
 		cfg.Offloads |= nic.RxSegment | nic.TxSegment
 		cfg.RxRing, cfg.Buffers = 128, 1024
 	}
+	if header&8 != 0 && header&23 != 0 {
+		c.offered |= fInOrder
+	}
 	if header&8 != 0 && header&23 == 0 {
 		c = legacyCard()
 		c.offered &^= fAnyLayout

@@ -10,15 +10,16 @@ import (
 func (q *rxQueue) runPacked(batch []*packet.Buf) int {
 	span, room, short, shift, size, lap, again := q.span, q.room, q.short, q.shift, uint64(q.size), q.lap, q.again
 	v, fresh, out := q.packedView.from(q.next), q.stock().from(q.count-q.left), refsOf(batch)
-	total := uint64(0)
+	total, want, ordered := uint64(0), uint64(q.next), q.inOrder
 	i, end := step(0), steps(min(len(batch), q.left))
 	for i < end {
 		d := v.atStep(i)
 		x := d.done() ^ lap
 		id, n := x>>chip.PackedIDShift&0xffff, x&0xffffffff-short
-		if x&bothBits != 0 || n >= room || id >= size {
+		if x&bothBits != 0 || n >= room || id >= size || id != want && ordered {
 			break
 		}
+		want++
 		r := q.bufs.at(id)
 		b, f := r.Buf(), fresh.atStep(i).Buf()
 		b.SetSpan(span + packet.SpanLen(n))

@@ -19,6 +19,10 @@ var variants = map[string]func(c *card){
 	"packed, event index": func(c *card) { c.offered |= fPacked | fEventIdx },
 	"packed, late":        func(c *card) { c.offered |= fPacked; c.late = true },
 	"packed, silent":      func(c *card) { c.offered |= fPacked; c.silent = true },
+	"in order":            func(c *card) { c.offered |= fInOrder },
+	"in batches":          func(c *card) { c.offered |= fInOrder; c.batches = true },
+	"packed, in order":    func(c *card) { c.offered |= fInOrder | fPacked },
+	"packed, in batches":  func(c *card) { c.offered |= fInOrder | fPacked; c.batches = true },
 }
 
 func forVariants(t *testing.T, f func(t *testing.T, c *card)) {

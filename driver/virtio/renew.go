@@ -29,7 +29,7 @@ func (q *rxQueue) renew() (lost int) {
 	for ; q.left > 0; q.left-- {
 		freeOne(q.fresh[q.count-q.left].Buf())
 	}
-	q.next, q.count, q.starved = 0, 0, false
+	q.next, q.count, q.starved, q.skipped = 0, 0, false, 0
 	q.ring.clear()
 	for i := range q.slots() {
 		q.lay(i, q.bufs.at(i).Buf(), 0)
@@ -50,17 +50,21 @@ func (q *rxQueue) unseen() (n int) {
 		q.look()
 		return q.ready
 	}
-	i, lap := q.next, q.lap
-	for ; n < q.size; n++ {
-		if i == q.size {
-			i, lap = 0, lap^bothBits
+	lap := q.lap
+	for i := q.next + q.skipped; n < q.size; n++ {
+		if i >= q.size {
+			i, lap = i-q.size, lap^bothBits
 		}
 		if !q.came(i, lap) {
 			break
 		}
+		if q.inOrder {
+			more := q.ahead(i, q.packedView.at(i).done()>>chip.PackedIDShift&0xffff)
+			i, n = i+more, n+more
+		}
 		i++
 	}
-	return n
+	return min(n+q.skipped, q.size)
 }
 
 // renew empties the ring and gives the buffers back that it has. It returns how many frames the device had not sent yet,
@@ -68,7 +72,7 @@ func (q *rxQueue) unseen() (n int) {
 func (q *txQueue) renew() (lost int) {
 	lost = q.unsent()
 	q.each(freeOne)
-	q.next, q.left, q.fresh, q.used, q.clean, q.foreign = 0, 0, 0, 0, 0, 0
+	q.next, q.left, q.fresh, q.used, q.clean, q.foreign, q.batch = 0, 0, 0, 0, 0, 0, 0
 	q.tangle = nil
 	q.ring.clear()
 	q.level()
@@ -95,17 +99,26 @@ func (q *txQueue) unsent() int {
 	}
 	i, lap := q.back, q.lap
 	for frames > 0 && q.came(i, lap) {
-		frames--
-		n := 1
-		if q.tangle != nil {
-			id := int(q.at(i).done() >> chip.PackedIDShift & 0xffff)
-			if id >= q.size || q.tangle.chains[id] == 0 {
+		id := int(q.at(i).done() >> chip.PackedIDShift & 0xffff)
+		for at := i; frames > 0; at = i {
+			frames--
+			n := 1
+			if q.tangle != nil {
+				of := id
+				if q.inOrder {
+					of = at
+				}
+				if of >= q.size || q.tangle.chains[of] == 0 {
+					return frames
+				}
+				n = int(q.tangle.chains[of])
+			}
+			if i += n; i >= q.size {
+				i, lap = i-q.size, lap^bothBits
+			}
+			if !q.inOrder || at == id {
 				break
 			}
-			n = int(q.tangle.chains[id])
-		}
-		if i += n; i >= q.size {
-			i, lap = i-q.size, lap^bothBits
 		}
 	}
 	return frames

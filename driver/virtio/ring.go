@@ -15,6 +15,7 @@ type ring struct {
 	size     int  // descriptors, a power of two
 	event    bool // VIRTIO_F_EVENT_IDX
 	isPacked bool // VIRTIO_F_RING_PACKED
+	inOrder  bool // VIRTIO_F_IN_ORDER
 	split
 	packed
 	number uint16
@@ -45,7 +46,7 @@ func (d *Device) initRing(r *ring, queue, n int) (err error) {
 	if r.memory, err = d.alloc(size, chip.LegacyAlign); err != nil {
 		return err
 	}
-	r.vector = chip.NoVector
+	r.vector, r.inOrder = chip.NoVector, d.features.Has(chip.InOrder)
 	r.size, r.event, r.number, r.parts = n, d.features.Has(chip.EventIdx), uint16(queue), [2]int{driver, device}
 	if r.isPacked {
 		r.beginPacked()
@@ -80,6 +81,11 @@ func (d *Device) ringSize(queue, want int) (int, error) {
 	}
 	return n, nil
 }
+
+// ahead is how many buffers, of one descriptor each, lie from number i up to, not including, that with an ID: a device
+// that uses buffers in order writes the first used entry of a batch alone, with the ID of the last buffer (2.7.9,
+// 2.8.8). The driver gives each buffer the number of its first descriptor as its ID then.
+func (r *ring) ahead(i int, id uint64) int { return (int(id) - i) & (r.size - 1) }
 
 // stop is for a device that makes no sense: nothing more is taken from the queue.
 func (r *ring) stop(format string, args ...any) {

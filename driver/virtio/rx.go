@@ -34,6 +34,8 @@ type rxQueue struct {
 	stretch int // the longest stretch
 	cache   *packet.Cache
 	starved bool   // it waits because the pool was empty
+	skipped int    // buffers from next on that were used without an entry but for the last of them (2.7.9, 2.8.8)
+	behind  int    // bytes in that
 	fits    int    // bytes of a frame that fit a buffer
 	slow    bool   // frames go one by one, through take
 	merges  bool   // VIRTIO_NET_F_MRG_RXBUF
@@ -105,7 +107,7 @@ func (q *rxQueue) Receive(batch []*packet.Buf) int {
 // run receives frames of one buffer each, up to the end of the stretch.
 func (q *rxQueue) run(batch []*packet.Buf) (n int) {
 	switch {
-	case q.slow:
+	case q.slow || q.skipped > 0:
 		return 0
 	case q.isPacked:
 		n = q.runPacked(batch)
@@ -125,7 +127,7 @@ func (q *rxQueue) run(batch []*packet.Buf) (n int) {
 func (q *rxQueue) runSplit(batch []*packet.Buf) int {
 	span, room, short, shift, size := q.span, q.room, q.short, q.shift, uint64(q.size)
 	v, used, fresh, out := q.splitView, q.elems(q.next), q.stock().from(q.count-q.left), refsOf(batch)
-	total := uint64(0)
+	total, ordered := uint64(0), q.inOrder
 	i, end := step(0), steps(min(len(batch), q.left, q.ready))
 	for i < end {
 		e := used.atStep(i)
@@ -133,16 +135,19 @@ func (q *rxQueue) runSplit(batch []*packet.Buf) int {
 		if n >= room || id >= size {
 			break
 		}
+		// Devices mostly use buffers in order: then the entry says so already, and its cache line stays as it is.
+		if h := v.head(q.next + i.index()); *h != uint16(id) {
+			if ordered {
+				break
+			}
+			*h = uint16(id)
+		}
 		r := q.bufs.at(id)
 		b, f := r.Buf(), fresh.atStep(i).Buf()
 		b.SetSpan(span + packet.SpanLen(n))
 		out.atStep(i).Set(b)
 		r.Set(f)
 		v.desc(id).addr = f.IOVA() + shift
-		// Devices mostly use buffers in order: then the entry says so already, and its cache line stays as it is.
-		if h := v.head(q.next + i.index()); *h != uint16(id) {
-			*h = uint16(id)
-		}
 		total += n
 		i += steps(1)
 	}

@@ -104,6 +104,11 @@ func (q *rxQueue) pieces(b *packet.Buf, n int) int {
 // how many bytes the device says that it wrote, from the header on. It reports false where there is no such buffer.
 func (q *rxQueue) take() (b *packet.Buf, n int, ok bool) {
 	id, n := q.entry()
+	if !q.isPacked && q.skipped >= q.ready {
+		q.stop("it used %d buffers up to number %d, and says %d", q.skipped+1, q.next+q.skipped, q.ready)
+		q.skipped = 0
+		return nil, 0, false
+	}
 	slot := id >> q.twin
 	if slot >= q.slots() || id&q.twin != 0 {
 		q.dropped.Add(1)
@@ -130,6 +135,9 @@ func (q *rxQueue) take() (b *packet.Buf, n int, ok bool) {
 
 // waiting tells whether the device has used the next entry.
 func (q *rxQueue) waiting() bool {
+	if q.skipped > 0 {
+		return true
+	}
 	if q.isPacked {
 		if q.next == q.size {
 			return q.came(0, q.lap^bothBits)
@@ -142,8 +150,23 @@ func (q *rxQueue) waiting() bool {
 	return q.ready > 0
 }
 
-// entry is the next one that the device has used: ID and length.
+// entry is the next one that the device has used: ID and length. Where that entry is of a batch, with the ID of its last
+// buffer, all before that are full, as what is left out is used completely (2.7.9, 2.8.8).
 func (q *rxQueue) entry() (id uint64, n int) {
+	if q.skipped == 0 {
+		if id, n = q.used(); !q.inOrder || id >= uint64(q.size) {
+			return id, n
+		}
+		q.skipped, q.behind = q.ahead(q.next, id)+1, n
+	}
+	if q.skipped--; q.skipped == 0 {
+		return uint64(q.next), q.behind
+	}
+	return uint64(q.next), q.fits + int(q.short) - 1
+}
+
+// used is the entry at next.
+func (q *rxQueue) used() (id uint64, n int) {
 	const most = 1 << 20 // more is a lie in any case
 	if q.isPacked {
 		w := q.packedView.at(q.next).done()

@@ -26,6 +26,7 @@ type txQueue struct {
 	fresh   int // buffers that the device was not told of yet; descriptors of a packed ring
 	used    int // descriptors that the device has
 	clean   int // first descriptor that the device may still have
+	batch   int // packed, in order: descriptors from clean on that were used by an entry that was taken (2.8.8)
 	stretch int // the longest stretch
 	cache   *packet.Cache
 	given   bool         // cache was chosen: by UseCache, or by the first frame of another pool
@@ -203,6 +204,9 @@ func (q *txQueue) reclaim() {
 			continue
 		}
 		n := q.row()
+		if n == 0 && q.inOrder {
+			return
+		}
 		if n == 0 {
 			q.entangle()
 			continue
@@ -224,7 +228,7 @@ func (q *txQueue) reclaim() {
 // waiting tells whether the device has used a buffer.
 func (q *txQueue) waiting() bool {
 	if q.isPacked {
-		return q.used > 0 && q.came(q.back, q.lap)
+		return q.used > 0 && (q.batch > 0 || q.came(q.back, q.lap))
 	}
 	return q.ready > 0
 }
@@ -232,6 +236,9 @@ func (q *txQueue) waiting() bool {
 // row is how many buffers were used in the order in which they were sent, up to the end of the ring: the entry that
 // comes next has the number of the first descriptor that the device has.
 func (q *txQueue) row() (n int) {
+	if q.inOrder {
+		return q.orderly()
+	}
 	if q.isPacked {
 		v, lap := q.packedView.from(q.clean), q.lap
 		for end := min(q.used, q.size-q.clean); n < end; n++ {
@@ -245,6 +252,32 @@ func (q *txQueue) row() (n int) {
 	for end := min(q.ready, q.size-q.clean); n < end && used.at(n)&0xffffffff == uint64(q.clean+n); n++ {
 	}
 	return n
+}
+
+// orderly is row for a device that uses buffers in order, and may leave entries out: the index of a split ring says how
+// many were used, whatever their entries say, and an entry of a packed one up to which (2.7.9, 2.8.8).
+func (q *txQueue) orderly() int {
+	end := q.size - q.clean
+	if !q.isPacked {
+		return min(q.ready, end)
+	}
+	n := q.batch
+	for v := q.packedView.from(q.clean); n < min(q.used, end); {
+		x := v.at(n).done() ^ q.lap
+		if x&bothBits != 0 {
+			break
+		}
+		id := x >> chip.PackedIDShift & 0xffff
+		more := 1 + q.ahead(q.clean+n, id)
+		if id >= uint64(q.size) || n+more > q.used {
+			q.stop("it used buffer %d, which it does not have", id)
+			break
+		}
+		n += more
+	}
+	took := min(n, end)
+	q.batch = n - took
+	return took
 }
 
 // giveBack gives buffers back to their pools, each by itself: segments of a frame have descriptors of their own.

@@ -44,19 +44,21 @@ func (q *txQueue) straighten() {
 	if q.used != 0 || q.apart || q.tangle.plain < q.size {
 		return
 	}
-	q.level()
-	if q.next = int(q.posted) & (q.size - 1); q.isPacked {
+	if q.isPacked {
 		q.next = q.give
+	} else if !q.inOrder { // which wants the descriptor behind the last one
+		q.next = int(q.posted) & (q.size - 1)
 	}
+	q.level()
 	q.clean = q.next
 	q.tangle = nil
 }
 
-// level has each entry of the available ring name the descriptor of its own number.
+// level has the entries of the available ring name the descriptors in their order, the next one that of next.
 func (q *txQueue) level() {
 	for i := range q.size {
-		if !q.isPacked {
-			*q.head(i) = uint16(i)
+		if at := int(q.posted) + i; !q.isPacked {
+			*q.head(at & (q.size - 1)) = uint16((q.next + i) & (q.size - 1))
 		}
 	}
 }
@@ -64,12 +66,13 @@ func (q *txQueue) level() {
 // untangle takes one entry of the used ring. It reports false where that makes no sense.
 func (q *txQueue) untangle() bool {
 	t, mask := q.tangle, q.size-1
-	id := q.entry()
-	if id >= uint64(q.size) || t.chains[id] == 0 {
+	id, ok := q.entry()
+	if !ok || t.chains[id] == 0 {
 		q.stop("it used buffer %d, which it does not have", id)
 		return false
 	}
 	n := int(t.chains[id])
+	q.batch = max(0, q.batch-n)
 	for range n {
 		if r := q.bufs.at(id); r.Buf() != nil { // a header has no buffer
 			b := [1]*packet.Buf{r.Buf()}
@@ -91,12 +94,25 @@ func (q *txQueue) untangle() bool {
 	return true
 }
 
-// entry is the number of the buffer that was used next.
-func (q *txQueue) entry() uint64 {
-	if q.isPacked {
-		return q.packedView.at(q.back).done() >> chip.PackedIDShift & 0xffff
+// entry is the number of the buffer that was used next. Used in order that is the oldest one, and the number in a packed
+// ring the last of a batch (2.8.8).
+func (q *txQueue) entry() (id uint64, ok bool) {
+	size := uint64(q.size)
+	switch {
+	case !q.isPacked && q.inOrder:
+		return uint64(q.clean), true
+	case !q.isPacked:
+		id = q.elems(int(q.seen)&(q.size-1)).at(0) & 0xffffffff
+		return id, id < size
+	case q.batch > 0:
+		return uint64(q.clean), true
 	}
-	return q.elems(int(q.seen)&(q.size-1)).at(0) & 0xffffffff
+	id = q.packedView.at(q.back).done() >> chip.PackedIDShift & 0xffff
+	if id >= size || !q.inOrder {
+		return id, id < size
+	}
+	q.batch = q.ahead(q.clean, id) + int(q.tangle.chains[id])
+	return uint64(q.clean), q.tangle.chains[id] > 0 && q.batch <= q.used
 }
 
 // special sends a frame that run does not take: one in several buffers, or of another pool than those in the ring,

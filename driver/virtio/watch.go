@@ -60,12 +60,18 @@ func (q *txQueue) progress() (back uint32, owes bool) {
 		used := uint16(atomic.LoadUint32(q.usedWord()) >> 16)
 		return uint32(used), used != uint16(atomic.LoadUint32(q.availWord())>>16)
 	}
+	newest := q.newest.load()
+	owes = given(q.at(int(newest)).done())
 	for i := range q.size {
-		if given(q.at(i).done()) {
+		d := q.at(i).done()
+		switch {
+		case given(d):
 			back++
+		case q.inOrder && d>>chip.PackedIDShift&0xffff == newest:
+			owes = false // it was the last of a batch, whose first descriptor alone says so (2.8.8)
 		}
 	}
-	return back, given(q.at(int(q.newest.load())).done())
+	return back, owes
 }
 
 // given tells whether a descriptor of a packed ring is the device's (2.8.1). In a chain that was used the device has
