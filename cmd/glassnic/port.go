@@ -19,6 +19,7 @@ import (
 type portFlags struct {
 	queues, ring, buffers, mtu int
 	promiscuous, partial       bool
+	large                      bool
 	vlans                      vlans
 	rss                        hashing
 	interrupts                 bool
@@ -52,6 +53,9 @@ func (f *portFlags) config(c *cobra.Command, port uint8) nic.Config {
 	}
 	if f.partial {
 		cfg.Offloads = nic.RxPartial
+	}
+	if f.large {
+		cfg.Offloads |= nic.RxPartial | nic.RxSegment | nic.TxSegment
 	}
 	if cfg.LinkWait == 0 {
 		cfg.LinkWait = -1

@@ -3,6 +3,7 @@ package vm
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,21 +16,23 @@ import (
 
 // TestVhostUser boots guests whose only card is our device end of vhost-user, which fwd joins to a TAP interface: the
 // host pings the guest and runs iperf3 both ways, and fwd is killed and started again in between where rings are split. Of
-// four pairs of queues the guest uses four, one and four. The pin interrupts: with MSI-X and vhost-user, QEMU 7.2 ends by
+// four pairs of queues the guest uses four, one and four. Large frames stay so between the guest and the kernel's TAP, unless the
+// guest cuts them itself, and a modelled card cuts them before the other. The pin interrupts: with MSI-X and vhost-user, QEMU 7.2 ends by
 // a segmentation fault where it emulates the processor.
 func TestVhostUser(t *testing.T) {
 	for _, c := range []struct {
-		name, device string
-		adaptive     bool
-		pairs        int
+		name, device, port string
+		adaptive           bool
+		pairs              int
+		sessions           string
 	}{
-		{"split, four pairs", ",mq=on", true, 4},
-		{"packed", ",packed=on", false, 1},
+		{"split, four pairs", ",mq=on", "sim:tap=t0", true, 4, "to from"},
+		{"packed", ",packed=on", "tap:t0", false, 1, "to from cut"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			h := newHost(t)
-			h.args = []string{"fwd", "vhost-user:" + h.socket, "sim:tap=t0", "--json", fmt.Sprint("--queues=", c.pairs)}
+			h.args = []string{"fwd", "vhost-user:" + h.socket, c.port, "--json", "--large-frames", fmt.Sprint("--queues=", c.pairs)}
 			if c.adaptive {
 				h.args = append(h.args, "--adaptive")
 			} else {
@@ -44,7 +47,7 @@ func TestVhostUser(t *testing.T) {
 						"-chardev", "socket,id=c0,path=" + h.socket + ",reconnect=1", "-netdev", fmt.Sprint("vhost-user,id=n0,chardev=c0,queues=", c.pairs),
 						"-device", "virtio-net-pci,netdev=n0,addr=2,disable-legacy=on,vectors=0" + c.device,
 					},
-					modules: virtioModules, tests: []string{"TestVhostUser"}, env: []string{"SESSIONS=to from", fmt.Sprint("PAIRS=", c.pairs)},
+					modules: virtioModules, tests: []string{"TestVhostUser"}, env: []string{"SESSIONS=" + c.sessions, fmt.Sprint("PAIRS=", c.pairs)},
 					cpus:  c.pairs,
 					limit: 2 * time.Minute,
 				}.run(t)
@@ -52,14 +55,24 @@ func TestVhostUser(t *testing.T) {
 			defer func() { <-ended }()
 			fwd := h.forward(t)
 			h.ping(t, ended)
+			before := h.count(t)
 			h.iperf(t, "-P", fmt.Sprint(min(2*c.pairs-1, 6)))
+			h.large(t, before, "tx", c.port == "tap:t0")
 			if !strings.Contains(c.device, "packed") {
 				// QEMU cannot know where packed rings stand when whoever knew was killed.
 				fwd.kill()
 				fwd = h.forward(t)
 			}
 			h.ping(t, ended)
+			before = h.count(t)
 			h.iperf(t, "-R")
+			h.large(t, before, "rx", c.port == "tap:t0")
+			if strings.HasSuffix(c.sessions, "cut") {
+				h.ping(t, ended)
+				before = h.count(t)
+				h.iperf(t, "-R")
+				h.large(t, before, "rx", false)
+			}
 			<-ended
 			fwd.end(t)
 		})
@@ -71,6 +84,8 @@ type host struct {
 	program, socket string
 	space           string // process whose network namespace it is
 	args            []string
+	sessions        int    // of iperf3 that have begun
+	peer            string // the guest's address in this one
 }
 
 func newHost(t *testing.T) *host {
@@ -120,6 +135,30 @@ func newHost(t *testing.T) *host {
 // command prepares a command in the namespace.
 func (h *host) command(args ...string) *exec.Cmd {
 	return exec.Command("nsenter", append([]string{"-t", h.space, "-n"}, args...)...)
+}
+
+// count is what has gone through the TAP interface, as the kernel counts it: "tx" is what it sent.
+func (h *host) count(t *testing.T) map[string]struct{ Bytes, Packets float64 } {
+	t.Helper()
+	out, err := h.command("ip", "-j", "-s", "link", "show", "t0").Output()
+	var links []struct {
+		Stats map[string]struct{ Bytes, Packets float64 } `json:"stats64"`
+	}
+	if err := errors.Join(err, json.Unmarshal(out, &links)); err != nil || len(links) != 1 {
+		t.Fatalf("ip -s link: %v\n%s", err, out)
+	}
+	return links[0].Stats
+}
+
+// large checks whether frames beyond the MTU have gone one way since a count.
+func (h *host) large(t *testing.T, before map[string]struct{ Bytes, Packets float64 }, way string, want bool) {
+	t.Helper()
+	now := h.count(t)[way]
+	mean := (now.Bytes - before[way].Bytes) / (now.Packets - before[way].Packets)
+	t.Logf("%s: %.0f bytes a frame", way, mean)
+	if got := mean > 1514; got != want {
+		t.Errorf("%s: %.0f bytes a frame, large ones: want %v", way, mean, want)
+	}
 }
 
 // forwarder is a running fwd.
@@ -191,11 +230,13 @@ func (f *forwarder) end(t *testing.T) {
 	}
 }
 
-// ping waits until the guest answers, and then for answers to all of 20 pings.
+// ping waits until the guest answers at the address of the next session, and then for answers to all of 20 pings.
 func (h *host) ping(t *testing.T, ended chan bool) {
 	t.Helper()
+	h.peer = fmt.Sprint("192.0.2.", 2+h.sessions)
+	h.sessions++
 	for begin := time.Now(); ; {
-		if h.command("ping", "-c", "1", "-W", "1", "192.0.2.2").Run() == nil {
+		if h.command("ping", "-c", "1", "-W", "1", h.peer).Run() == nil {
 			break
 		}
 		select {
@@ -207,7 +248,7 @@ func (h *host) ping(t *testing.T, ended chan bool) {
 			t.Fatal("the guest does not answer")
 		}
 	}
-	out, err := h.command("ping", "-c", "20", "-i", "0.05", "-s", "1400", "-w", "20", "192.0.2.2").CombinedOutput()
+	out, err := h.command("ping", "-c", "20", "-i", "0.05", "-s", "1400", "-w", "20", h.peer).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), ", 0% packet loss") {
 		t.Errorf("ping: %v\n%s", err, out)
 	}
@@ -217,7 +258,7 @@ func (h *host) ping(t *testing.T, ended chan bool) {
 func (h *host) iperf(t *testing.T, args ...string) {
 	t.Helper()
 	const size = 16 << 20
-	out, err := h.command(append([]string{"iperf3", "-c", "192.0.2.2", "-n", "16M", "-J", "--connect-timeout", "5000"}, args...)...).CombinedOutput()
+	out, err := h.command(append([]string{"iperf3", "-c", h.peer, "-n", "16M", "-J", "--connect-timeout", "5000"}, args...)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("iperf3: %v\n%s", err, out)
 	}

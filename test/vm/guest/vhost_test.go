@@ -3,6 +3,7 @@
 package guest
 
 import (
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,11 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestVhostUser gives the guest's only card an address, and serves iperf3 as often as the host wants it: the host pings,
-// kills and measures. Of four pairs of queues all are in use in the first session, and one in the second.
+// TestVhostUser serves iperf3 as often as the host wants it, at another address of the guest's only card each time: the
+// host pings, kills and measures. Of four pairs of queues all are in use in the first session, and one in the second.
+// In a session called cut, the guest cuts large frames itself.
 func TestVhostUser(t *testing.T) {
 	dev := netdev(t, cards(t)[0])
-	command(t, "ip", "addr", "add", "192.0.2.2/24", "dev", dev)
 	command(t, "ip", "link", "set", dev, "up")
 	many := os.Getenv("PAIRS") == "4"
 	if many {
@@ -29,11 +30,11 @@ func TestVhostUser(t *testing.T) {
 		if many && i == 1 {
 			command(t, "ethtool", "-L", dev, "combined", "1")
 		}
-		before := counters(t, dev)
-		out, err := exec.Command("iperf3", "-s", "-1").CombinedOutput()
-		if err != nil {
-			t.Fatalf("iperf3 %s: %v\n%s", session, err, out)
+		if session == "cut" {
+			command(t, "ethtool", "-K", dev, "tso", "off")
 		}
+		before := counters(t, dev)
+		serve(t, dev, fmt.Sprint("192.0.2.", 2+i, "/24"))
 		if !many {
 			continue
 		}
@@ -61,6 +62,32 @@ func TestVhostUser(t *testing.T) {
 		t.Errorf("damaged frames: %s, %v", log, err)
 	}
 }
+
+// serve serves one session of iperf3. The card gets the address when the server listens.
+func serve(t *testing.T, dev, address string) {
+	t.Helper()
+	var out bytes.Buffer
+	server := exec.Command("iperf3", "-s", "-1")
+	server.Stdout, server.Stderr = &out, &out
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "iperf3 listens", func() bool {
+		for _, file := range []string{"/proc/net/tcp", "/proc/net/tcp6"} {
+			if sockets, _ := os.ReadFile(file); listens.Match(sockets) {
+				return true
+			}
+		}
+		return false
+	})
+	command(t, "ip", "addr", "add", address, "dev", dev)
+	if err := server.Wait(); err != nil {
+		t.Fatalf("iperf3: %v\n%s", err, out.String())
+	}
+}
+
+// listens is a socket that waits for connections to port 5201.
+var listens = regexp.MustCompile(`:1451 \S+ 0A `)
 
 // pingBy pings the host from one of two processors, which have two of the four queues each.
 func pingBy(t *testing.T, dev string, cpu int) {
