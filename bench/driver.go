@@ -52,6 +52,7 @@ type Result struct {
 	TicksP90 float64 `json:"ticks_p90"`
 	Packets  uint64  `json:"packets"` // forwarded while measuring
 	Drops    uint64  `json:"drops"`   // received but not sent, the transmit ring being full
+	Refused  uint64  `json:"refused"` // times in mode cross that a card had frames and not one descriptor for them
 	Allocs   uint64  `json:"allocs"`  // on the Go heap, of the median slice
 
 	HugePages bool `json:"huge_pages"` // rings and buffers lie in the system's huge pages
@@ -192,6 +193,7 @@ func compare(ctx context.Context, opt Options, rigs []*rig, mode string, batch i
 			allocs[i] = append(allocs[i], float64(s.allocs))
 			results[i].Packets += s.packets
 			results[i].Drops += s.drops
+			results[i].Refused += s.refused
 		}
 	}
 	for i, r := range rigs {

@@ -35,6 +35,9 @@ func TestEveryDriverForwards(t *testing.T) {
 		if r.Allocs != 0 && !packet.Checking {
 			t.Errorf("allocations: %+v", r)
 		}
+		if (r.Refused > 0) != (r.Mode == Cross) {
+			t.Errorf("%d times without a descriptor: the driver is what limits across CPUs, and has its turn inline: %+v", r.Refused, r)
+		}
 		if r.Mode == Inline && r.Drops != 0 {
 			t.Errorf("drops though the ring is never full: %+v", r)
 		}
@@ -161,7 +164,7 @@ func TestJSONNames(t *testing.T) {
 	if err := json.Unmarshal(b, &m); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"mode", "batch", "driver", "ticks_p10", "ticks_p50", "ticks_p90", "packets", "drops", "allocs", "huge_pages", "of_textbook", "of_floor"} {
+	for _, name := range []string{"mode", "batch", "driver", "ticks_p10", "ticks_p50", "ticks_p90", "packets", "drops", "refused", "allocs", "huge_pages", "of_textbook", "of_floor"} {
 		if _, ok := m[name]; !ok {
 			t.Errorf("no field %s in %s", name, b)
 		}

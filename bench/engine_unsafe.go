@@ -86,7 +86,11 @@ func (e *engine) pass() {
 func (e *engine) receive() {
 	r := &e.rx
 	n := min(r.until(e.regs.Read32(chip.RDT(0))), e.end.left)
-	if n == 0 || e.end.closed.Load() {
+	if e.end.closed.Load() {
+		return
+	}
+	if n == 0 {
+		e.end.refused++
 		return
 	}
 	last := uint64(len(e.mem) - len(frame))

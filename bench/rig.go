@@ -225,6 +225,8 @@ func (r *rig) cross(s *slice, batch, onCPU int) error {
 	}
 	for _, e := range r.ends {
 		e.left = 0
+		s.refused += e.refused
+		e.refused = 0
 		e.closed.Store(false)
 	}
 	if n != rest {

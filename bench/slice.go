@@ -16,6 +16,7 @@ type slice struct {
 	parts    []float64
 	packets  uint64
 	drops    uint64
+	refused  uint64
 	allocs   uint64
 	mem      runtime.MemStats
 }
@@ -31,7 +32,7 @@ func newSlice(length time.Duration) *slice {
 // start begins a measurement.
 func (s *slice) start() {
 	s.parts = s.parts[:0]
-	s.packets, s.drops = 0, 0
+	s.packets, s.drops, s.refused = 0, 0, 0
 	runtime.ReadMemStats(&s.mem)
 	s.allocs = s.mem.Mallocs
 	s.end = tsc.Read() + s.length

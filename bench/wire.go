@@ -17,6 +17,8 @@ const touched = 1
 type end struct {
 	left   int // frames that may still be handed out; the card's thread owns it
 	closed atomic.Bool
+	// refused counts how often, in mode cross, the card had frames and not one descriptor for them. The card's thread owns it.
+	refused uint64
 
 	supplied, sent, wrong atomic.Uint64
 }

@@ -47,6 +47,13 @@ func RegisterScheme(scheme string, open Opener) {
 	}
 }
 
+// HasScheme tells whether a driver has made an address scheme known.
+func HasScheme(scheme string) bool {
+	mu.Lock()
+	defer mu.Unlock()
+	return openers[scheme] != nil
+}
+
 // DriverFor returns the name of the driver that serves a device, "" where there is none.
 func DriverFor(id bus.ID) string {
 	if d := match(id); d != nil {

@@ -63,7 +63,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 
 func newRoot() *cobra.Command {
 	root := group("glassnic", "Network cards driven from user space", newDev(), newSim(), newBench())
-	root.AddCommand(newFwd(), newGen(), newCap(), newDoctor(), newMan())
+	root.AddCommand(newFwd(), newGen(), newCap(), newLadder(), newDoctor(), newMan())
 	root.Long = `glassnic drives network cards from user space.
 
 A port is addressed as
