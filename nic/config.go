@@ -24,7 +24,7 @@ type Config struct {
 	Room    int // bytes; 0: packet.DefaultRoom
 
 	// Offloads are those that the application wants, of which the port does what it can: of the receive side
-	// RxChecksum, RxPartial, RxHash, RxVLAN, RxSegment, and TxSegment. Info tells which it does, and those of the transmit
+	// RxChecksum, RxPartial, RxHash, RxVLAN, Timestamps, RxSegment, and TxSegment. Info tells which it does, and those of the transmit
 	// side that need not be asked for.
 	Offloads Offloads
 	// VLANs are the VLANs of which the port receives frames, besides those without a tag; nil means all, and no

@@ -29,9 +29,12 @@ const (
 	// TxSegment: the port sends large frames as they are, those of which its queues say so (Segmenter), for the card cuts
 	// them, or whoever receives them does. A Cutter cuts the others.
 	TxSegment
+	// Timestamps: the card's clock runs, and stamps messages of PTP that arrive (packet.HasTimestamp) and frames with
+	// packet.NeedsTimestamp that leave; see Timestamper and ClockOf.
+	Timestamps
 )
 
-var offloadNames = []string{"rx-checksum", "rx-partial", "tx-checksum", "rx-hash", "rx-vlan", "tx-vlan", "rx-segment", "tx-segment"}
+var offloadNames = []string{"rx-checksum", "rx-partial", "tx-checksum", "rx-hash", "rx-vlan", "tx-vlan", "rx-segment", "tx-segment", "timestamps"}
 
 // String returns the names, such as "rx-partial,tx-checksum", or "none".
 func (o Offloads) String() string {

@@ -46,13 +46,15 @@ const (
 	// one set of headers, up to 64 KB, and has to be cut before it goes to a wire: into those of SegmentSize. It comes
 	// with NeedsChecksum.
 	NeedsSegment
+	// NeedsTimestamp asks for the time at which the frame leaves, of ports that have nic.Timestamps; others pass over it.
+	NeedsTimestamp
 
 	// PoolMask are the bits of the pool's number.
 	PoolMask Flags = 0xff << poolShift
 
 	// TxMask are the flags that a transmit queue has to heed: what it sends without a closer look has none of
 	// them but the number of the pool.
-	TxMask = Chained | HasVLAN | NeedsChecksum | NeedsSegment | PoolMask
+	TxMask = Chained | HasVLAN | NeedsChecksum | NeedsSegment | NeedsTimestamp | PoolMask
 
 	poolShift = 16
 	portShift = 24

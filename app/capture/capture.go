@@ -59,6 +59,9 @@ type Config struct {
 	// Filter tells which frames are captured; nil: all. The others are counted (Report.Filtered), but for those that
 	// the kernel has passed over (nic.Prefilter).
 	Filter *filter.Program
+	// Timestamps has frames that the card stamped (packet.HasTimestamp) stored with that time, instead of the host's time
+	// at which their batch was received.
+	Timestamps bool
 	// Count is how many frames are captured, those that Filter leaves out not counted; 0: until ctx ends.
 	Count uint64
 	// Batch is the most frames that are received at once, 1 to packet.MaxTake; 0: 256.
@@ -79,7 +82,7 @@ type Config struct {
 }
 
 // Run captures from all receive queues until Count is reached, the port has no more (nic.Finite) or ctx ends, which is no
-// error, and returns the totals. Frames get the host's time at which their batch was received.
+// error, and returns the totals. Frames get the host's time at which their batch was received, but for Config.Timestamps.
 //
 // Nothing is dropped here: while Output blocks, nothing is received, and the card counts what it misses
 // (Report.Missed); Run then ends only when Output does not block any more. When Output fails, such as a
@@ -147,7 +150,7 @@ func (cfg *Config) capturer() (*capturer, error) {
 	}
 	before, _ := cfg.Port.Stats()
 	c := &capturer{
-		port: cfg.Port, missed: before.RxMissed, batch: make([]*packet.Buf, cfg.Batch), count: cfg.Count, snap: cfg.SnapLen, unbuffered: cfg.Unbuffered, filter: cfg.Filter,
+		port: cfg.Port, missed: before.RxMissed, batch: make([]*packet.Buf, cfg.Batch), count: cfg.Count, snap: cfg.SnapLen, unbuffered: cfg.Unbuffered, filter: cfg.Filter, stamps: cfg.Timestamps,
 		idle: worker.Idle{Sleep: cfg.IdleSleep}, adapt: cfg.Adaptive, cache: info.Pool.NewCache(), scratch: make([]byte, 0, 64<<10),
 	}
 	for i := range info.RxQueues {

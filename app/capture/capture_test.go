@@ -163,6 +163,37 @@ func TestTag(t *testing.T) {
 	}
 }
 
+// TestTimestamps: with it, what the card stamped has that time, and everything else the host's.
+func TestTimestamps(t *testing.T) {
+	card, host := time.Date(2001, 2, 3, 4, 5, 6, 789_012_345, time.UTC), time.Date(2002, 2, 3, 4, 5, 6, 0, time.UTC)
+	for _, on := range []bool{true, false} {
+		p := port(t, nictest.Config{Name: "p"})
+		var file bytes.Buffer
+		c, err := (&Config{Port: p, Output: &file, Format: PcapNG, Timestamps: on}).capturer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		p.Arrive(0, frame(1, 60))
+		p.Arrive(0, frame(2, 60))
+		var b [2]*packet.Buf
+		p.RxQueue(0).Receive(b[:])
+		b[0].SetTimestamp(card.UnixNano())
+		c.store(host, b[:])
+		c.cache.Flush()
+		if err := errors.Join(c.err, c.file.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		first, stamped := host, uint64(0)
+		if on {
+			first, stamped = card, 1
+		}
+		frames, _ := read(t, PcapNG, &file)
+		if !frames[0].at.Equal(first) || !frames[1].at.Equal(host) || c.c.stamped != stamped {
+			t.Errorf("timestamps %v: times %v and %v, %d stamped", on, frames[0].at, frames[1].at, c.c.stamped)
+		}
+	}
+}
+
 // TestCount: no frame too many is taken out of the queues.
 func TestCount(t *testing.T) {
 	p := port(t, nictest.Config{Queues: 2})

@@ -16,6 +16,7 @@ type counts struct {
 	written         capfile.Tally
 	filtered        uint64
 	failed          uint64
+	stamped         uint64 // of those received, by the card
 	sleeps          worker.Sleeps
 }
 
@@ -30,6 +31,7 @@ type capturer struct {
 	count   uint64 // 0: no limit
 	snap    int
 	filter  *filter.Program // nil: all frames
+	stamps  bool            // times are the card's where there are any
 	idle    worker.Idle
 	adapt   bool
 	missed  uint64 // by the card, before Run
@@ -131,12 +133,17 @@ func (c *capturer) store(at time.Time, frames []*packet.Buf) {
 			c.scratch = b.AppendTo(c.scratch[:0])
 			data = c.scratch
 		}
+		when := at
+		if ns, ok := b.Timestamp(); ok && c.stamps {
+			when = time.Unix(0, ns)
+			c.c.stamped++
+		}
 		c.c.received++
 		c.c.bytes += uint64(len(data))
 		if c.filter != nil && c.filter.Match(data, len(data)) == 0 {
 			c.c.filtered++
 		} else if c.err == nil {
-			c.err = c.file.Add(at, data[:min(len(data), c.snap)], len(data))
+			c.err = c.file.Add(when, data[:min(len(data), c.snap)], len(data))
 		}
 		if b.PoolID() == pool && b.Flags()&packet.Chained == 0 {
 			c.cache.Put(frames[i : i+1])

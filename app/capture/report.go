@@ -24,6 +24,8 @@ type Report struct {
 	Drops       map[string]uint64 `json:"drops"`         // by reason; all reasons are present
 	Missed      uint64            `json:"missed"`        // by the card, since nobody fetched them in time
 	worker.Rate                   // of what was received
+	// Stamped is there with Config.Timestamps: how many of what was received the card stamped.
+	Stamped *uint64 `json:"stamped,omitempty"`
 	// Sleeps is there with Config.Adaptive.
 	Sleeps *worker.Sleeps `json:"sleeps,omitempty"`
 }
@@ -54,7 +56,7 @@ func (m *meter) interval() Report {
 		received: c.received - l.received, bytes: c.bytes - l.bytes,
 		written:  capfile.Tally{Frames: c.written.Frames - l.written.Frames, Bytes: c.written.Bytes - l.written.Bytes},
 		filtered: c.filtered - l.filtered,
-		failed:   c.failed - l.failed, sleeps: c.sleeps.Sub(l.sleeps),
+		failed:   c.failed - l.failed, stamped: c.stamped - l.stamped, sleeps: c.sleeps.Sub(l.sleeps),
 	}, missed-m.lastMissed)
 	m.last, m.lastCounts, m.lastMissed = now, c, missed
 	return r
@@ -75,6 +77,9 @@ func (m *meter) report(kind string, d time.Duration, c counts, missed uint64) Re
 		RxPackets: c.received, RxBytes: c.bytes, Written: c.written.Frames, Stored: c.written.Bytes, Filtered: c.filtered,
 		Drops: map[string]uint64{WriteFailed: c.failed}, Missed: missed,
 		Rate: worker.RateOf(c.received, c.bytes, d.Seconds()),
+	}
+	if m.cfg.Timestamps {
+		r.Stamped = &c.stamped
 	}
 	if m.cfg.Adaptive {
 		r.Sleeps = &c.sleeps

@@ -76,6 +76,7 @@ The worker polls and keeps a CPU busy. With --adaptive it sleeps when it has not
 	fs.IntVarP(&f.seconds, "rotate-seconds", "G", 0, "begin the next file after so many seconds; its name may hold the time as %H%M%S")
 	fs.IntVarP(&f.files, "file-count", "W", 0, "how many files: with -C in turn, with -G until the end")
 	fs.BoolVarP(&f.cfg.Unbuffered, "packet-buffered", "U", false, "write packets at once")
+	fs.BoolVar(&f.cfg.Timestamps, "timestamps", false, "store the time of the card's own clock with packets that it stamps: an 82599 those of PTP")
 	adaptiveFlag(c, &f.cfg.Adaptive)
 	durationFlag(c, &f.duration, 0, "end after so long (0: no end)")
 	fs.BoolVar(&f.asJSON, "json", false, "reports as one JSON object a line")
@@ -118,7 +119,7 @@ func (f *capFlags) run(c *cobra.Command, args []string) error {
 	if f.in != "" {
 		return f.read(c, out, reports)
 	}
-	f.interrupts = f.cfg.Adaptive
+	f.interrupts, f.timestamps = f.cfg.Adaptive, f.cfg.Timestamps
 	err = f.with(c, []string{f.port}, func(ports []nic.Device) error { return f.capture(c, ports[0], out, reports) })
 	return errors.Join(err, out.Close())
 }
@@ -129,6 +130,8 @@ func (f *capFlags) check(c *cobra.Command) error {
 	switch {
 	case f.port != "" && f.in != "":
 		return usage("a port and -r: give one of them")
+	case f.in != "" && f.cfg.Timestamps:
+		return usage("--timestamps goes with a port: packets of a file keep their times")
 	case f.cfg.SnapLen < 0 || f.cfg.SnapLen > capture.MaxSnap:
 		return usage("--snaplen %d: want 1 to %d", f.cfg.SnapLen, capture.MaxSnap)
 	case f.file == "" && c.Flags().Changed("format"):
@@ -149,6 +152,9 @@ func (f *capFlags) check(c *cobra.Command) error {
 func (f *capFlags) capture(c *cobra.Command, port nic.Device, out io.WriteCloser, reports io.Writer) error {
 	ctx, cancel := limit(c, f.duration)
 	defer cancel()
+	if _, own := nic.ClockOf(port); f.cfg.Timestamps && !own {
+		fmt.Fprintf(c.ErrOrStderr(), "glassnic: %s: the card has no clock: packets get the machine's time of their receipt\n", port.Info().Address)
+	}
 	f.cfg.Port, f.cfg.Output, f.cfg.Trouble = port, out, complain(c)
 	total, err := capture.Run(ctx, f.cfg, func(r capture.Report) {
 		if f.asJSON || f.file != "" && r.Seconds >= 0.01 {
@@ -275,6 +281,9 @@ func captured(r capture.Report) string {
 	}
 	if bad := reasons(r.Drops); bad != "" {
 		s += "  drops " + bad
+	}
+	if r.Stamped != nil {
+		s += fmt.Sprintf("  stamped %d", *r.Stamped)
 	}
 	if r.Sleeps != nil && r.Type == "total" {
 		s += "  " + slept(*r.Sleeps)

@@ -22,7 +22,7 @@ type portFlags struct {
 	large                      bool
 	vlans                      vlans
 	rss                        hashing
-	interrupts                 bool
+	interrupts, timestamps     bool
 	linkWait                   time.Duration
 	huge                       choice
 	privileges                 privileges
@@ -56,6 +56,9 @@ func (f *portFlags) config(c *cobra.Command, port uint8) nic.Config {
 	}
 	if f.large {
 		cfg.Offloads |= nic.RxPartial | nic.RxSegment | nic.TxSegment
+	}
+	if f.timestamps {
+		cfg.Offloads |= nic.Timestamps
 	}
 	if cfg.LinkWait == 0 {
 		cfg.LinkWait = -1

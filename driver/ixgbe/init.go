@@ -41,6 +41,7 @@ func (d *Device) start(ctx context.Context) error {
 		{"statistics", d.initStats},
 		{"receive", d.initRx},
 		{"transmit", d.initTx},
+		{"clock", d.initClock},
 		{"receive queues", d.startRx},
 		{"transmit queues", d.startTx},
 		{"interrupts", d.initInterrupts},

@@ -46,6 +46,7 @@ type Device struct {
 	rings []dma.Memory // of all queues
 	rx    []*rxQueue
 	tx    []*txQueue
+	clock *clock  // nil: none that is in use
 	irqs  irq.Set // nil where no queue can wait
 
 	mu           sync.Mutex // guards the card's settings and what follows
@@ -113,7 +114,7 @@ func (d *Device) allocate(context.Context) error {
 		q := &rxQueue{
 			ring: ring, stretch: min(rxStretch, ring.size/4), cache: d.pool.NewCache(),
 			tail: d.regs.Doorbell(chip.RDT(i)), room: uint64(room), max: d.maxFrame(),
-			told: d.cfg.Offloads&(nic.RxChecksum|nic.RxHash|nic.RxVLAN) != 0,
+			told: d.cfg.Offloads&(nic.RxChecksum|nic.RxHash|nic.RxVLAN|nic.Timestamps) != 0,
 			span: packet.MakeSpan(packet.Headroom, 1, packet.PortFlags(d.cfg.Port)|d.pool.Flags()),
 		}
 		d.rx = append(d.rx, q)

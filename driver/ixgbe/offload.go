@@ -12,7 +12,11 @@ import (
 // offloads are what the card does: of the receive side, and of segmentation, what the settings ask for.
 func (d *Device) offloads() nic.Offloads {
 	const asked = nic.RxChecksum | nic.RxHash | nic.RxVLAN | nic.TxSegment
-	return d.cfg.Offloads&asked | nic.TxChecksum | nic.TxVLAN
+	can := d.cfg.Offloads&asked | nic.TxChecksum | nic.TxVLAN
+	if d.clock != nil {
+		can |= nic.Timestamps
+	}
+	return can
 }
 
 // checked is what a write-back says of checksums (7.1.11), by statusIndex.
@@ -61,8 +65,8 @@ func (q *rxQueue) runTold(batch []*packet.Buf) int {
 		r := w.bufStep(i)
 		b, f := r.Buf(), fresh.atStep(i).Buf()
 		b.SetSpanHash(span+packet.SpanLen(size)|checked[statusIndex(w0, w1)&31]|hashed(w0), chip.RxHash(w0))
-		if w1&chip.RxVP != 0 {
-			b.SetVLAN(chip.RxVLAN(w1))
+		if w1&(chip.RxVP|chip.RxTS) != 0 {
+			q.note(b, w1)
 		}
 		out.atStep(i).Set(b)
 		r.Set(f)
@@ -77,13 +81,21 @@ func (q *rxQueue) runTold(batch []*packet.Buf) int {
 }
 
 // tell is for frames in several buffers, of which the last has this write-back.
-func tell(frame *packet.Buf, w0, w1 uint64) {
+func (q *rxQueue) tell(frame *packet.Buf, w0, w1 uint64) {
 	frame.SetFlags((checked[statusIndex(w0, w1)&31] | hashed(w0)).Flags())
 	if frame.Flags()&packet.HasHash != 0 {
 		frame.SetHash(chip.RxHash(w0))
 	}
+	q.note(frame, w1)
+}
+
+// note takes what few frames have: a tag, and a time stamp.
+func (q *rxQueue) note(b *packet.Buf, w1 uint64) {
 	if w1&chip.RxVP != 0 {
-		frame.SetVLAN(chip.RxVLAN(w1))
+		b.SetVLAN(chip.RxVLAN(w1))
+	}
+	if w1&chip.RxTS != 0 && q.clock != nil {
+		q.clock.stamped(b)
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 
 // latches are registers of which a read changes something that their access mode does not tell: EICR
 // clears (8.2.3.5.1), SWSM takes the semaphore (8.2.3.4.14), and the time stamps make room for the next
-// (8.2.3.26).
-var latches = []string{"EICR", "SWSM", "SWSM_X550EMA", "RXSTMPH", "TXSTMPH"}
+// (8.2.3.26); SYSTIML keeps SYSTIMH for whoever reads the clock just then.
+var latches = []string{"EICR", "SWSM", "SWSM_X550EMA", "RXSTMPH", "TXSTMPH", "SYSTIML", "SYSTIMH"}
 
 // Registers implements nic.Registers. Registers that a read changes (statistics, causes, semaphores)
 // are left out, and so are write-only ones.

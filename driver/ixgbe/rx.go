@@ -23,6 +23,7 @@ type rxQueue struct {
 	span  packet.Span // of a frame of one byte that came in at this port
 	room  uint64      // bytes that the card may write to a buffer
 	told  bool        // what the card says of frames is of interest
+	clock *clock      // that stamps frames, or nil
 
 	fresh [rxStretch]packet.Ref // the last left of fresh[:count] are not in the ring yet
 
@@ -206,7 +207,7 @@ func (q *rxQueue) segment() (frame *packet.Buf, more bool) {
 		return nil, true
 	}
 	if q.told {
-		tell(frame, w0, w1)
+		q.tell(frame, w0, w1)
 	}
 	return frame, true
 }

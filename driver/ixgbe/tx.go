@@ -36,6 +36,7 @@ type txQueue struct {
 	context txContext    // that the card has
 	// segments says that the card is to cut large frames.
 	segments bool
+	stamps   bool // the clock runs
 
 	watch   stall.Watch // of Trouble
 	dropped atomic.Uint64
@@ -236,11 +237,15 @@ func (q *txQueue) special(b *packet.Buf) bool {
 		template(b)
 		total -= todo.headers
 	}
+	command := todo.command
+	if q.stamps && b.Flags()&packet.NeedsTimestamp != 0 {
+		command |= chip.TxMACTSTAMP // 7.2.3.2.4, MAC
+	}
 	for s := b; s != nil; s = s.Next() {
 		if packet.PoolOf(s) != q.cache.Pool() {
 			q.foreign++
 		}
-		w1 := todo.command | uint64(total)<<chip.TxPaylenShift | uint64(s.Len()) | txData
+		w1 := command | uint64(total)<<chip.TxPaylenShift | uint64(s.Len()) | txData
 		if s.Next() == nil {
 			w1 |= chip.TxDCMDEOP
 		}

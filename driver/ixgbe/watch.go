@@ -30,6 +30,9 @@ func (d *Device) Trouble() error {
 	if err := d.readStats(false); err != nil {
 		return err
 	}
+	if d.clock != nil {
+		d.clock.tend(d.link())
+	}
 	all := []error{heard}
 	for i, q := range d.rx {
 		var missed uint64

@@ -61,7 +61,7 @@ var sections = []struct{ number, what, driver, model, by string }{
 	{"7.6", "LEDs", "yes", "yes", "both"},
 	{"7.7", "Data centre bridging, rate limits", "–", "–", "left out: one traffic class; gen --rate paces in software"},
 	{"7.8", "LinkSec", "–", "–", "left out: nothing here would use it"},
-	{"7.9", "IEEE 1588: clock, receive and transmit stamps", "–", "yes", "Linux"},
+	{"7.9", "IEEE 1588: clock, receive and transmit stamps", "yes", "yes", "both"},
 	{"7.10", "Virtualization", "–", "–", "left out: virtual functions come later"},
 	{"7.11", "Receive side coalescing", "–", "–", "left out"},
 	{"7.12", "IPsec", "–", "–", "left out: comes later"},
