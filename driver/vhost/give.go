@@ -20,6 +20,9 @@ func (r *ring) give(marks []mark) {
 	}
 	for i := len(marks) - 1; i >= 0; i-- {
 		m := &marks[i]
+		if m.more > 0 {
+			r.markRest(m)
+		}
 		rest := uint64(m.wrote) | uint64(m.id)<<chip.PackedIDShift
 		if m.wrap {
 			rest |= uint64(chip.DescAvail|chip.DescUsed) << chip.PackedFlagsShift

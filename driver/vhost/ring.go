@@ -66,6 +66,7 @@ type mark struct {
 	id    uint16
 	wrap  bool
 	at    uint16 // packed: its first descriptor
+	more  uint16 // packed: those behind it
 	bytes int    // of its descriptors
 	wrote int
 }
@@ -187,8 +188,9 @@ func (r *ring) place() error {
 // leastParts is how many parts a frame may always have.
 const leastParts = 64
 
-// begin starts at the base. No buffer is ever kept from one batch to the next, so what was used says where a split ring
-// stands, also where this or another back-end died before it could be asked (GET_VRING_BASE).
+// begin starts where the ring stands. No buffer is ever kept from one batch to the next, so what was used says where,
+// also where this back-end died before it could be asked (GET_VRING_BASE). The base counts where a packed ring does not
+// tell.
 func (r *ring) begin() {
 	defer func() {
 		if e := recover(); e != nil {
@@ -202,6 +204,9 @@ func (r *ring) begin() {
 		if int(r.next) >= r.size {
 			r.lie("it begins at descriptor %d of %d", r.next, r.size)
 			return
+		}
+		if next, wrap, ok := r.stands(); ok {
+			r.next, r.wrap = next, wrap
 		}
 		r.shown = r.next
 	} else {

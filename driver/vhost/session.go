@@ -28,7 +28,8 @@ func (s *session) features() chip.Features { return chip.Features(s.virtio.Load(
 
 // protocolFeatures are the extensions of the protocol that this end has. Logging of writes for live migration
 // (LOG_SHMFD) is not among them, and QEMU does not migrate then; nor is the tracking of buffers under way
-// (INFLIGHT_SHMFD), since none is kept from one batch to the next.
+// (INFLIGHT_SHMFD), since none is kept from one batch to the next, and rings tell where they stand (ring.begin); QEMU does
+// not ask network devices for it either.
 const protocolFeatures = vhostuser.FeatureMQ | vhostuser.FeatureReplyAck | vhostuser.FeatureResetDevice |
 	vhostuser.FeatureConfigureMemSlots | vhostuser.FeatureStatus
 

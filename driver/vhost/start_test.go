@@ -3,6 +3,7 @@
 package vhost
 
 import (
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -82,6 +83,7 @@ func (r *guestRing) rewind(n int) {
 		if r.next--; r.next < 0 {
 			r.next, r.wrap = ringSize-1, !r.wrap
 		}
+		binary.LittleEndian.PutUint64(r.desc(r.next)[8:], usedBits(!r.wrap))
 		if r.back--; r.back < 0 {
 			r.back, r.lap = ringSize-1, !r.lap
 		}
@@ -90,6 +92,122 @@ func (r *guestRing) rewind(n int) {
 		base := r.g.mem[r.base:]
 		base[4096+2], base[4096+3] = byte(r.avail), byte(r.avail>>8)
 		base[8192+2], base[8192+3] = byte(r.used), byte(r.used>>8)
+	}
+}
+
+// A packed ring goes on where it stands, whatever its base, also with chains, and with buffers that nobody has used yet.
+func TestKilledPacked(t *testing.T) {
+	d, path := newPort(t, nic.Config{})
+	g := connect(t, path, plainFeatures|chip.RingPacked, 1)
+	r := g.rings[1]
+	g.frame(0, 60)
+	chain := []part{{data(0), 30, false}, {data(0) + 30, 30, false}, {data(0) + 60, 12, false}}
+	var waiting []int // descriptors of buffers that the device has not used
+	for n := range 40 * ringSize {
+		parts := 1 + n%3%2*2 // one or three
+		if free := ringSize - descriptors(waiting); parts <= free {
+			if parts == 1 {
+				r.offer(part{data(0), 72, false})
+			} else {
+				r.offer(chain...)
+			}
+			waiting = append(waiting, parts)
+		}
+		for use := min(len(waiting), n%7); use > 0; use-- {
+			batch := make([]*packet.Buf, 1)
+			if d.RxQueue(0).Receive(batch) != 1 || batch[0].TotalLen() != 60 {
+				t.Fatalf("round %d: no frame", n)
+			}
+			packet.Free(batch)
+			if _, ok := r.comesBack(waiting[0]); !ok {
+				t.Fatalf("round %d: no buffer comes back", n)
+			}
+			waiting = waiting[1:]
+		}
+		if _, err := g.front.VringBase(1); err != nil {
+			t.Fatal(err)
+		}
+		g.must(g.front.SetVringBase(1, 1<<15|1<<31))
+		g.must(g.front.SetVringKick(1, r.kick))
+		if d.rings[1].next != uint16(r.back) || d.rings[1].wrap != r.lap {
+			t.Fatalf("round %d: it goes on at descriptor %d, lap %v; want %d, %v", n, d.rings[1].next, d.rings[1].wrap, r.back, r.lap)
+		}
+	}
+	if err := d.Trouble(); err != nil {
+		t.Error(err)
+	}
+}
+
+// A packed ring goes on though this end was killed when it had given back the last buffers of several, and not the first.
+func TestKilledWithin(t *testing.T) {
+	for at := range ringSize {
+		for _, more := range []int{0, 1, 3} { // buffers that it had not come to
+			for open := 1; at+open < ringSize; open++ {
+				for done := 1; at+open+done <= ringSize && at+open+done+more <= at+ringSize; done++ {
+					d := &Device{path: "test"}
+					r := newRing(d, 1)
+					mem, le := make([]byte, chip.DescSize*ringSize), binary.LittleEndian
+					r.size, r.packed = ringSize, true
+					r.view = newView(mem, make([]byte, 4), make([]byte, 4))
+					set := func(n int, flags func(wrap bool) uint64) {
+						le.PutUint64(mem[n%ringSize*chip.DescSize+8:], flags(n < ringSize)|uint64(n%ringSize)<<chip.PackedIDShift)
+					}
+					given := func(wrap bool) uint64 {
+						if wrap {
+							return uint64(chip.DescAvail) << chip.PackedFlagsShift
+						}
+						return uint64(chip.DescUsed) << chip.PackedFlagsShift
+					}
+					for n := range at {
+						set(n, usedBits)
+					}
+					for n := range open {
+						set(at+n, given)
+					}
+					for n := range done {
+						set(at+open+n, usedBits)
+					}
+					for n := range more {
+						set(at+open+done+n, given)
+					}
+					next, wrap, ok := r.stands()
+					want := at + open + done
+					if !ok || int(next) != want%ringSize || wrap != (want < ringSize) {
+						t.Fatalf("%d before, %d available, %d used, %d available: it stands at %d, %v, %v; want %d", at, open, done, more, next, wrap, ok, want)
+					}
+					for n := range open {
+						if d := le.Uint64(mem[(at+n)*chip.DescSize+8:]); d != usedBits(true)|uint64(at+n)<<chip.PackedIDShift {
+							t.Fatalf("descriptor %d is %#x", at+n, d)
+						}
+					}
+				}
+			}
+		}
+	}
+}
+
+// descriptors is how many descriptors some buffers have.
+func descriptors(buffers []int) (n int) {
+	for _, b := range buffers {
+		n += b
+	}
+	return n
+}
+
+// Descriptors that do not fit together say nothing: the base counts.
+func TestBaseCounts(t *testing.T) {
+	d, path := newPort(t, nic.Config{})
+	g := connect(t, path, plainFeatures|chip.RingPacked, 1)
+	r := g.rings[1]
+	if _, err := g.front.VringBase(1); err != nil {
+		t.Fatal(err)
+	}
+	binary.LittleEndian.PutUint64(r.desc(3)[8:], usedBits(true))
+	binary.LittleEndian.PutUint64(r.desc(7)[8:], usedBits(true))
+	g.must(g.front.SetVringBase(1, 5|1<<15|5<<16|1<<31))
+	g.must(g.front.SetVringKick(1, r.kick))
+	if at := d.rings[1].next; at != 5 || !d.rings[1].wrap {
+		t.Errorf("it begins at descriptor %d, want 5", at)
 	}
 }
 

@@ -72,7 +72,7 @@ func (r *ring) takePacked(m *mark, n int, write bool) (int, bool) {
 	}
 	at, wrap := r.next, r.wrap
 	*m = mark{at: at, wrap: wrap}
-	for range r.size {
+	for k := range r.size {
 		flags := uint16(rest >> chip.PackedFlagsShift)
 		var ok bool
 		if flags&chip.DescIndirect != 0 {
@@ -87,7 +87,7 @@ func (r *ring) takePacked(m *mark, n int, write bool) (int, bool) {
 			at, wrap = 0, !wrap
 		}
 		if flags&(chip.DescNext|chip.DescIndirect) != chip.DescNext {
-			m.id = uint16(rest >> chip.PackedIDShift)
+			m.id, m.more = uint16(rest>>chip.PackedIDShift), uint16(k)
 			r.next, r.wrap = at, wrap
 			return n, true
 		}
