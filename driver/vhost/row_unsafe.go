@@ -17,7 +17,6 @@ type row struct {
 	mem        unsafe.Pointer
 	at         [rowMax]uint64 // where buffers begin in the region
 	rest       [rowMax]uint64 // lengthBits and idBits
-	touched    byte
 }
 
 // set chooses a region.
@@ -43,7 +42,7 @@ func (r *ring) gatherPacked(n int, w wants) int {
 		want |= uint64(chip.DescUsed) << chip.PackedFlagsShift
 	}
 	row, descs := &r.row, unsafe.Add(r.view.descs, int(r.next)*chip.DescSize)
-	from, size, mem, touched := row.from, row.size, row.mem, byte(0)
+	from, size, mem := row.from, row.size, row.mem
 	i := 0
 	for ; i < n; i++ {
 		d := (*[2]uint64)(unsafe.Add(descs, i*chip.DescSize))
@@ -52,16 +51,11 @@ func (r *ring) gatherPacked(n int, w wants) int {
 		if (rest^want)&mask != 0 || length-w.least > w.spread || at >= size || length > size-at {
 			break
 		}
-		if w.plain {
-			p := unsafe.Add(mem, at)
-			if asks(p) {
-				break
-			}
-			touched |= *(*byte)(unsafe.Add(p, length-1))
+		if w.plain && asks(unsafe.Add(mem, at)) {
+			break
 		}
 		row.at[i&(rowMax-1)], row.rest[i&(rowMax-1)] = at, rest
 	}
-	row.touched = touched
 	return i
 }
 
@@ -70,7 +64,7 @@ func (r *ring) gatherSplit(n int, w wants) int {
 	const mask = uint64(chip.DescNext|chip.DescWrite|chip.DescIndirect) << chip.SplitFlagsShift
 	want := uint64(w.flags) << chip.SplitFlagsShift
 	row, v, ring, next := &r.row, r.view, uint64(r.size), int(r.next)
-	from, size, mem, touched := row.from, row.size, row.mem, byte(0)
+	from, size, mem := row.from, row.size, row.mem
 	i := 0
 	for ; i < n; i++ {
 		head := uint64(v.head((next + i) & int(ring-1)))
@@ -83,16 +77,11 @@ func (r *ring) gatherSplit(n int, w wants) int {
 		if (rest^want)&mask != 0 || length-w.least > w.spread || at >= size || length > size-at {
 			break
 		}
-		if w.plain {
-			p := unsafe.Add(mem, at)
-			if asks(p) {
-				break
-			}
-			touched |= *(*byte)(unsafe.Add(p, length-1))
+		if w.plain && asks(unsafe.Add(mem, at)) {
+			break
 		}
 		row.at[i&(rowMax-1)], row.rest[i&(rowMax-1)] = at, length|head<<chip.PackedIDShift
 	}
-	row.touched = touched
 	return i
 }
 
@@ -127,12 +116,15 @@ func (w *row) copyIn(frames []*packet.Buf) (total uint64) {
 	return total
 }
 
+// words are 32 bytes. An array of them would be copied by a call, as it might overlap with itself.
+type words struct{ a, b, c, d uint64 }
+
 // move copies n bytes, of which there must be so many at both places, less than 2^16. Small frames are worth no call.
 func move(dst, src unsafe.Pointer, n uint64) {
 	if n-32 > 32 {
 		copy((*[1 << 16]byte)(dst)[:n], (*[1 << 16]byte)(src)[:n])
 		return
 	}
-	*(*[32]byte)(dst) = *(*[32]byte)(src)
-	*(*[32]byte)(unsafe.Add(dst, n-32)) = *(*[32]byte)(unsafe.Add(src, n-32))
+	*(*words)(dst) = *(*words)(src)
+	*(*words)(unsafe.Add(dst, n-32)) = *(*words)(unsafe.Add(src, n-32))
 }
