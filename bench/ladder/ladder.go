@@ -154,6 +154,10 @@ func measure(ctx context.Context, opt Options, rungs []Rung) (_ []Result, err er
 	if ready == 0 {
 		return nil, errors.Join(why...)
 	}
+	counted, err := b.countCalls(rungs, runners, opt.Slice)
+	if err != nil && !errors.Is(err, errLeftOut) {
+		return nil, fmt.Errorf("ladder: %w", err)
+	}
 	slots := make([][]sample, len(rungs))
 	for rounds := max(int(opt.Duration/opt.Slice)/max(ready, 1), 1); rounds > 0; rounds-- {
 		for i, r := range runners {
@@ -173,6 +177,9 @@ func measure(ctx context.Context, opt Options, rungs []Rung) (_ []Result, err er
 	for i, r := range rungs {
 		if runners[i] != nil {
 			results[i] = result(r, slots[i], tsc.Hz())
+			if i < len(counted) {
+				results[i].SystemCalls = counted[i]
+			}
 		}
 	}
 	return results, nil

@@ -18,7 +18,8 @@ type Result struct {
 	TicksP90       float64 `json:"ticks_p90"`
 	// Clock says how these were counted: CPUTime or Passes.
 	Clock string `json:"clock"`
-	// SystemCalls per packet that the forwarder made.
+	// SystemCalls per packet that the forwarder's thread made, as the kernel has counted them in a slice that was not timed;
+	// where it cannot, as the forwarder has, to which calls within a driver look like one.
 	SystemCalls float64 `json:"system_calls_per_packet"`
 	// Copies of a frame's bytes on its way.
 	Copies   int    `json:"copies_per_packet"`

@@ -22,6 +22,7 @@ type peer struct {
 	port   nic.Device
 	cache  *packet.Cache
 	frame  []byte
+	want   byte // byte 1 of what comes back
 	batch  [portBatch]*packet.Buf
 	held   int // frames in batch that are ready to be sent
 }
@@ -29,6 +30,7 @@ type peer struct {
 // newPeer makes the thread and the folder; connect does the rest when the other end listens.
 func newPeer(b *bed) (p *peer, err error) {
 	p = &peer{frame: frame(false)}
+	p.want = p.frame[touched] + 1
 	if p.dir, err = os.MkdirTemp("", "glassnic-ladder-"); err != nil {
 		return nil, err
 	}
@@ -71,7 +73,7 @@ func (p *peer) collect(rx nic.RxQueue, s *sample) {
 	var batch [portBatch]*packet.Buf
 	n := rx.Receive(batch[:])
 	for _, f := range batch[:n] {
-		if f.Len() != len(p.frame) || f.Bytes()[touched] != p.frame[touched]+1 {
+		if f.Len() != len(p.frame) || f.Bytes()[touched] != p.want {
 			s.wrong++
 		}
 	}

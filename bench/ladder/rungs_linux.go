@@ -19,6 +19,8 @@ func Rungs() []Rung {
 			GivesUp: "the kernel's stack on that interface; its driver has to know XDP"},
 		{Name: "vhost-user", What: "vhost-user: port, our driver at the other end", Copies: 2, Clock: Passes, Touches: true, open: openVhost,
 			GivesUp: "a core that always polls; what sends is a process or a virtual machine"},
+		{Name: "dpdk", What: "DPDK testpmd, net_vhost, our driver at the other end", Copies: 2, Clock: Passes, Touches: true, open: openDPDK,
+			GivesUp: "a core that always polls, and its memory; what sends is a process or a virtual machine"},
 		{Name: "ixgbe", What: "our 82599 driver, modelled cards", Copies: 0, Clock: Passes, Touches: true, open: openIxgbe,
 			GivesUp: "a core that always polls; the kernel does not see the card at all"},
 	}

@@ -29,9 +29,9 @@ const prompt = "testpmd> "
 // 32, and counts what that costs it.
 type Forwarder struct{ *Process }
 
-// Figures are what a Forwarder counted from Go to Pause: the packets that it received, and ticks of the time stamp counter
-// of the bursts that received some, sending included (--record-core-cycles).
-type Figures struct{ Packets, Ticks uint64 }
+// Figures are what a Forwarder counted from Go to Pause: the packets that it received, ticks of the time stamp counter
+// of the bursts that received some, sending included (--record-core-cycles), and the packets that it could send.
+type Figures struct{ Packets, Ticks, Sent uint64 }
 
 // Huge tells whether as many huge pages are free as so many Forwarders and a port of ours take.
 func Huge(forwarders int) bool {
@@ -69,6 +69,12 @@ func Forward(vdev string, huge bool, work, wait int) (*Forwarder, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// SwapAddresses has it swap the Ethernet addresses of each frame, from the next Go on.
+func (f *Forwarder) SwapAddresses() error {
+	_, err := f.do("set fwd macswap")
+	return err
 }
 
 // Go has it forward, after it has sent so many bursts of frames of 64 bytes, FCS not included.
@@ -118,24 +124,29 @@ func (f *Forwarder) answer(command string, from int) (string, error) {
 	}
 }
 
-var cycles = regexp.MustCompile(`CPU cycles/packet=\S+ \(total cycles=(\d+) / total io packets=(\d+)\)`)
+var cycles = regexp.MustCompile(`CPU cycles/packet=\S+ \(total cycles=(\d+) / total \w+ packets=(\d+)\)`)
+
+var accumulated = regexp.MustCompile(`Accumulated forward statistics(?s:.*?)TX-packets:\s*(\d+)`)
 
 // parse finds the figures in what testpmd printed when it stopped. One that received nothing prints none.
 func parse(out string) (Figures, error) {
-	m := cycles.FindStringSubmatch(out)
-	if m == nil {
+	m, sent := cycles.FindStringSubmatch(out), accumulated.FindStringSubmatch(out)
+	if m == nil || sent == nil {
 		if strings.Contains(out, "Accumulated forward statistics") {
 			return Figures{}, nil
 		}
 		return Figures{}, fmt.Errorf("dpdk-testpmd printed no statistics when it stopped, but\n%s", out)
 	}
 	var f Figures
-	for i, p := range []*uint64{&f.Ticks, &f.Packets} {
-		n, err := strconv.ParseUint(m[i+1], 10, 64)
+	for _, v := range []struct {
+		to   *uint64
+		text string
+	}{{&f.Ticks, m[1]}, {&f.Packets, m[2]}, {&f.Sent, sent[1]}} {
+		n, err := strconv.ParseUint(v.text, 10, 64)
 		if err != nil {
-			return Figures{}, fmt.Errorf("dpdk-testpmd printed %q: %w", m[0], err)
+			return Figures{}, fmt.Errorf("dpdk-testpmd printed %q: %w", v.text, err)
 		}
-		*p = n
+		*v.to = n
 	}
 	return f, nil
 }

@@ -33,10 +33,11 @@ func TestParse(t *testing.T) {
 		want  Figures
 		fails bool
 	}{
-		"stopped":         {stopped, Figures{868451, 891691922}, false},
-		"nothing came":    {idle, Figures{}, false},
-		"did not run":     {"stop\nPacket forwarding not started\ntestpmd> ", Figures{}, true},
-		"number too long": {strings.Replace(stopped, "868451)", "868451868451868451868451)", 1), Figures{}, true},
+		"stopped":           {stopped, Figures{868451, 891691922, 867619}, false},
+		"addresses swapped": {strings.Replace(stopped, "total io", "total macswap", 1), Figures{868451, 891691922, 867619}, false},
+		"nothing came":      {idle, Figures{}, false},
+		"did not run":       {"stop\nPacket forwarding not started\ntestpmd> ", Figures{}, true},
+		"number too long":   {strings.Replace(stopped, "868451)", "868451868451868451868451)", 1), Figures{}, true},
 	} {
 		got, err := parse(c.out)
 		if got != c.want || (err != nil) != c.fails {
