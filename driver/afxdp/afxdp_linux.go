@@ -50,8 +50,8 @@ const (
 // Open opens an interface in the network namespace of the calling thread; it needs CAP_NET_RAW, CAP_NET_ADMIN and
 // CAP_BPF, and Linux 5.10. rest is written as Usage says. The kernel's own stack receives nothing from the queues of the
 // port any more, unless a filter
-// leaves it something; ctx is for names in that. cfg is complete, as nic.Open makes it; rings and buffers are rounded up
-// to powers of two.
+// leaves it something; ctx is for names in that. cfg is complete, as nic.Open makes it; rings are rounded up to powers of two, and
+// buffers have a page each.
 func Open(ctx context.Context, rest string, cfg nic.Config) (_ *Device, err error) {
 	set, err := parse(rest)
 	if err != nil {
@@ -107,10 +107,10 @@ func power(n int) int {
 func (d *Device) start(set settings, cfg nic.Config, only []bpf.RawInstruction) error {
 	queues := max(cfg.RxQueues, cfg.TxQueues)
 	p := plan{
-		index: d.index, chunk: d.memory.chunk, rxRing: cfg.RxRing, txRing: cfg.TxRing,
+		index: d.index, rxRing: cfg.RxRing, txRing: cfg.TxRing,
 		flags: unix.XDP_USE_NEED_WAKEUP, busy: set.busy, mem: d.memory.mem,
 	}
-	longest, room := d.Rx(0).Longest(), p.chunk-unix.XDP_PACKET_HEADROOM
+	longest, room := d.Rx(0).Longest(), chunkSize-unix.XDP_PACKET_HEADROOM
 	several := longest > room
 	if several {
 		p.flags |= unix.XDP_USE_SG

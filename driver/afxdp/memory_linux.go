@@ -3,7 +3,6 @@ package afxdp
 import (
 	"errors"
 	"fmt"
-	"math/bits"
 	"sync"
 
 	"glassnic/bus/dma"
@@ -13,22 +12,22 @@ import (
 
 const (
 	pageSize = 2 << 20
-	// leastPages is the least that is mapped at a time: room for the pools of some ports.
+	// leastPages is the least that is mapped at a time: room for the pools of two ports of one queue.
 	leastPages = 16
-	// Sizes of a chunk: what the kernel allows, a power of two up to a page (XDP_UMEM_MIN_CHUNK_SIZE).
-	leastChunk = 2048
-	mostChunk  = 4096
+	// chunkSize is a buffer's, headroom included: the most that the kernel takes, a page. With 2 KiB, of which it keeps
+	// 256 bytes before the frame, cards that count buffers in KiB would have 1 KiB left, and drop what is longer.
+	chunkSize  = 1 << chunkShift
+	chunkShift = 12
 )
 
 // region is memory for the pools of several ports, of which each port makes a UMEM of its own. All may therefore send
 // each other's frames as they lie, whatever the modes of their sockets are, and none outlives what another one has set
 // up. It implements dma.Source; an IOVA is an offset in it, as addresses of a UMEM are.
 //
-// All buffers are chunks of UMEM of one size, at multiples of it. None lies across two pages, which need not be neighbours
-// for a card: what does is refused by the kernel, and lost.
+// A buffer is a chunk of UMEM, and a page. None lies across two, which need not be neighbours for a card: what does is
+// refused by the kernel, and lost.
 type region struct {
 	mem   []byte
-	chunk int // bytes of a buffer, headroom included
 	users int // under regions.mu
 
 	mu   sync.Mutex
@@ -60,17 +59,14 @@ func openMemory(cfg nic.Config) (*memory, error) {
 		r.users++
 		return &memory{region: r, pool: cfg.Pool}, nil
 	}
-	chunk := leastChunk
-	if cfg.Room > leastChunk-packet.Headroom {
-		chunk = mostChunk
-	}
-	if room := chunk - packet.Headroom; cfg.Room > room {
+	const room = chunkSize - packet.Headroom
+	if cfg.Room > room {
 		return nil, fmt.Errorf("buffers of %d bytes: want %d at most, which fit a page", cfg.Room, room)
 	}
-	need := (cfg.Buffers+256)*chunk/pageSize + 1 // with what the pool rounds up
+	need := (cfg.Buffers+256)*chunkSize/pageSize + 1 // with what the pool rounds up
 	var r *region
 	for _, have := range regions.all {
-		if have.chunk == chunk && have.free() >= need {
+		if have.free() >= need {
 			r = have
 		}
 	}
@@ -81,13 +77,13 @@ func openMemory(cfg nic.Config) (*memory, error) {
 		if err != nil {
 			return nil, err
 		}
-		r = &region{mem: mem, chunk: chunk, used: make([]bool, pages)}
+		r = &region{mem: mem, used: make([]bool, pages)}
 		regions.all = append(regions.all, r)
 	}
 	r.users++
 	m := &memory{region: r, own: true}
 	var err error
-	if m.pool, err = packet.NewPool(dma.NewArena(r), packet.PoolConfig{Buffers: cfg.Buffers, Room: chunk - packet.Headroom, Align: chunk}); err != nil {
+	if m.pool, err = packet.NewPool(dma.NewArena(r), packet.PoolConfig{Buffers: cfg.Buffers, Room: room, Align: chunkSize}); err != nil {
 		return nil, errors.Join(err, m.detach())
 	}
 	return m, nil
@@ -122,9 +118,6 @@ func (m *memory) detach() error {
 	r.mem = nil
 	return dma.Unmap(mem)
 }
-
-// shift is that of an address for the number of its chunk.
-func (r *region) shift() uint { return uint(bits.TrailingZeros(uint(r.chunk))) }
 
 func (r *region) free() (n int) {
 	r.mu.Lock()

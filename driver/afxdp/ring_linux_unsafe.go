@@ -79,9 +79,9 @@ func getsockopt[T any](fd, name int, v *T) error {
 }
 
 // register makes UMEM of memory.
-func register(fd int, mem []byte, chunk int) error {
+func register(fd int, mem []byte) error {
 	reg := unix.XDPUmemReg{
-		Addr: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(mem)))), Len: uint64(len(mem)), Size: uint32(chunk),
+		Addr: uint64(uintptr(unsafe.Pointer(unsafe.SliceData(mem)))), Len: uint64(len(mem)), Size: chunkSize,
 	}
 	_, _, e := unix.Syscall6(unix.SYS_SETSOCKOPT, uintptr(fd), unix.SOL_XDP, unix.XDP_UMEM_REG, uintptr(unsafe.Pointer(&reg)), unsafe.Sizeof(reg), 0)
 	if e != 0 {

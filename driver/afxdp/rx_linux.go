@@ -15,8 +15,6 @@ type rxQueue struct {
 	*soft.Rx
 	*socket
 	wait  int          // what WaitFD returns
-	chunk uint64       // bytes of a buffer
-	shift uint         // of an address, for the number of its chunk
 	span  packet.Span  // of an empty frame at the start of its buffer
 	out   []packet.Ref // buffers that the kernel has, by their chunks
 	given int          // how many
@@ -30,8 +28,8 @@ type rxQueue struct {
 
 func (q *rxQueue) init(m *memory, port uint8, size int) {
 	q.span = packet.MakeSpan(0, 0, m.pool.Flags()|packet.PortFlags(port))
-	q.size, q.chunk, q.shift = size, uint64(m.chunk), m.shift()
-	q.out = make([]packet.Ref, len(m.mem)>>q.shift)
+	q.size = size
+	q.out = make([]packet.Ref, len(m.mem)>>chunkShift)
 	q.fillUp()
 }
 
@@ -53,21 +51,21 @@ func (q *rxQueue) Receive(batch []*packet.Buf) int {
 
 // run takes up to some entries of the receive ring.
 func (q *rxQueue) run(batch []*packet.Buf, ready int) (n, bytes int) {
-	out, next, shift, inside := q.out, q.next, q.shift, q.chunk-1
+	out, next := q.out, q.next
 	for n < len(batch) && ready > 0 {
 		d := q.rx.desc(next)
 		next++
 		ready--
 		addr, size, options := d.addr, uint64(d.len), d.options
-		at := addr >> (shift & 63)
+		at := addr >> chunkShift
 		if at >= uint64(len(out)) || out[at] == 0 {
 			q.Dropped.Add(1)
 			continue
 		}
-		b, off := out[at].Buf(), addr&inside
+		b, off := out[at].Buf(), addr&(chunkSize-1)
 		out[at] = 0
 		q.given--
-		if off+size > q.chunk {
+		if off+size > chunkSize {
 			q.Dropped.Add(1)
 			q.Put(b)
 			continue
@@ -119,7 +117,7 @@ func (q *rxQueue) fillUp() {
 		for _, b := range got {
 			addr := b.IOVA()
 			*q.fill.addr(put) = addr
-			q.out[addr>>q.shift].Set(b)
+			q.out[addr>>chunkShift].Set(b)
 			put++
 		}
 		q.given += len(got)

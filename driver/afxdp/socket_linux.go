@@ -17,7 +17,7 @@ type socket struct {
 
 // plan is what the sockets of a port have in common.
 type plan struct {
-	index, chunk   int // of the interface; bytes
+	index          int // of the interface
 	rxRing, txRing int
 	flags          uint16
 	busy           int
@@ -39,7 +39,7 @@ func (s *socket) open(p plan, queue int, first *socket) (err error) {
 		return fmt.Errorf("AF_XDP socket: %w", err)
 	}
 	if first == s {
-		if err := register(s.fd, p.mem, p.chunk); errors.Is(err, unix.ENOBUFS) {
+		if err := register(s.fd, p.mem); errors.Is(err, unix.ENOBUFS) {
 			return fmt.Errorf("XDP_UMEM_REG: %w: %d bytes may not be locked: raise RLIMIT_MEMLOCK, or run as root", err, len(p.mem))
 		} else if err != nil {
 			return fmt.Errorf("XDP_UMEM_REG: %w", err)

@@ -25,7 +25,6 @@ type txQueue struct {
 	*socket
 	region *region
 	pool   *packet.Pool // for copies
-	shift  uint         // of an address, for the number of its chunk
 	most   int          // descriptors of a frame
 	top    uint64       // bytes of the longest frame in one buffer, less minTx
 	plain  packet.Span  // the number of the pool whose frames come, as spans of its buffers have it
@@ -39,10 +38,10 @@ type txQueue struct {
 }
 
 func (q *txQueue) init(m *memory, size, most int) {
-	q.region, q.pool, q.shift, q.size, q.most = m.region, m.pool, m.shift(), size, most
-	q.top = uint64(min(q.Longest(), m.chunk) - minTx)
+	q.region, q.pool, q.size, q.most = m.region, m.pool, size, most
+	q.top = uint64(min(q.Longest(), chunkSize) - minTx)
 	q.plain = packet.MakeSpan(0, 0, m.pool.Flags())
-	q.out = make([]packet.Ref, len(m.mem)>>q.shift)
+	q.out = make([]packet.Ref, len(m.mem)>>chunkShift)
 }
 
 // Send implements nic.TxQueue (af_xdp.rst, TX Ring). While the interface is down or gone, frames are dropped and
@@ -83,14 +82,14 @@ func (q *txQueue) Send(batch []*packet.Buf) int {
 
 // run sends frames of one buffer each.
 func (q *txQueue) run(batch []*packet.Buf) (n, sent, bytes int) {
-	out, next, shift, plain, top := q.out, q.next, q.shift, q.plain, q.top
+	out, next, plain, top := q.out, q.next, q.plain, q.top
 	batch = batch[:min(len(batch), q.size-q.used)]
 	for _, b := range batch {
 		s := b.Span() ^ plain
 		// One comparison for all: any flag that is not as it should be makes the length huge.
 		size := uint64(s) >> 16 & sizeMask
 		addr := b.IOVA()
-		at := addr >> (shift & 63)
+		at := addr >> chunkShift
 		if size-minTx > top || at >= uint64(len(out)) {
 			break
 		}
@@ -199,7 +198,7 @@ func (q *txQueue) post(b *packet.Buf, parts int) {
 		if parts > 0 {
 			d.options = unix.XDP_PKT_CONTD
 		}
-		q.out[s.IOVA()>>q.shift].Set(s)
+		q.out[s.IOVA()>>chunkShift].Set(s)
 		q.next++
 		q.used++
 		s = next
@@ -238,7 +237,7 @@ func (q *txQueue) reclaim() {
 	}
 	n := 0
 	for ; q.clean != end; q.clean++ {
-		at := *q.completion.addr(q.clean) >> q.shift
+		at := *q.completion.addr(q.clean) >> chunkShift
 		if at >= uint64(len(q.out)) {
 			continue
 		}

@@ -23,7 +23,7 @@ func TestJudge(t *testing.T) {
 	accesses := filepath.Join(t.TempDir(), "accesses")
 	t.Cleanup(func() { exercised(t, accesses) }) // after the card's end
 	guest{
-		newer: true, shared: true, modules: []string{"ixgbe"}, cpus: 2, tests: []string{"TestJudge"}, devices: modelled(t, accesses),
+		newer: true, shared: true, modules: []string{"ixgbe"}, cpus: 2, tests: []string{"TestJudge", "TestZeroCopy"}, devices: modelled(t, accesses),
 	}.run(t)
 }
 
