@@ -64,8 +64,18 @@ func TestLies(t *testing.T) {
 			t.Run(name+" "+kind, func(t *testing.T) {
 				d, path := newPort(t, nic.Config{RxQueues: 2, TxQueues: 2})
 				g := connect(t, path, f|chip.NetMQ|chip.IndirectDesc, 2)
+				errs, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+				g.must(err)
+				defer unix.Close(errs)
+				g.must(g.front.SetVringErr(1, errs))
 				c.lie(g.rings[1])
+				if readable(t, errs) {
+					t.Error("an error before there is one")
+				}
 				receive(t, d.RxQueue(0), 0)
+				if !readable(t, errs) {
+					t.Error("the driver is not told of the error")
+				}
 				if err := stopped(t, d, 1); !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), "ring 1") {
 					t.Errorf("%v: want %q", err, c.want)
 				}
@@ -88,6 +98,66 @@ func TestLies(t *testing.T) {
 				}
 			})
 		}
+	}
+}
+
+// Events that take nothing more, and were made to block, hold nobody up: an eventfd whose counter is at its end, and a pipe
+// that is full.
+func TestFullEvents(t *testing.T) {
+	eventfd := func(t *testing.T) int {
+		fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
+		if err == nil {
+			_, err = unix.Write(fd, []byte{0xfe, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fd
+	}
+	pipe := func(t *testing.T) int {
+		var p [2]int
+		if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { unix.Close(p[0]) })
+		for _, size := range []int{4096, 1} {
+			for {
+				if _, err := unix.Write(p[1], make([]byte, size)); err != nil {
+					break
+				}
+			}
+		}
+		if err := unix.SetNonblock(p[1], false); err != nil {
+			t.Fatal(err)
+		}
+		return p[1]
+	}
+	for name, full := range map[string]func(*testing.T) int{"eventfd": eventfd, "pipe": pipe} {
+		t.Run(name, func(t *testing.T) {
+			d, path := newPort(t, nic.Config{})
+			g := connect(t, path, plainFeatures, 1)
+			for i, r := range g.rings {
+				fd := full(t)
+				defer unix.Close(fd)
+				g.must(g.front.SetVringCall(i, fd))
+				g.must(g.front.SetVringErr(i, fd))
+				g.frame(0, 60)
+				if i == 0 {
+					r.offer(part{data(0), 100, true})
+					if !send(t, d, 0, make([]byte, 60)) {
+						t.Error("nothing was sent")
+					}
+					continue
+				}
+				r.offer(part{data(0), 72, false})
+				receive(t, d.RxQueue(0), 1)
+				r.offer(part{0, 72, false})
+				receive(t, d.RxQueue(0), 0)
+				if err := stopped(t, d, 1); err == nil {
+					t.Error("the ring goes on")
+				}
+			}
+		})
 	}
 }
 

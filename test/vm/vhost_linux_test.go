@@ -48,7 +48,7 @@ func TestVhostUser(t *testing.T) {
 						"-device", "virtio-net-pci,netdev=n0,addr=2,disable-legacy=on,vectors=0" + c.device,
 					},
 					modules: virtioModules, tests: []string{"TestVhostUser"}, env: []string{"SESSIONS=" + c.sessions, fmt.Sprint("PAIRS=", c.pairs)},
-					cpus:  c.pairs,
+					cpus:  min(c.pairs, 2),
 					limit: 2 * time.Minute,
 				}.run(t)
 			}()
