@@ -19,6 +19,7 @@ import (
 	"glassnic/bus/vhostuser"
 	chip "glassnic/chip/virtio"
 	"glassnic/nic"
+	"glassnic/nic/nictest"
 	"glassnic/packet"
 )
 
@@ -401,8 +402,13 @@ func TestManyGuests(t *testing.T) {
 
 func fuzzGuest(t *testing.T, seed uint64, packed bool, steps int) {
 	rnd := rand.New(rand.NewPCG(seed, 1))
-	d, path := newPort(t, nic.Config{RxQueues: 1, TxQueues: 1})
-	features := plainFeatures | chip.IndirectDesc
+	cfg, features := nic.Config{RxQueues: 1, TxQueues: 1}, plainFeatures|chip.IndirectDesc
+	large := seed%8 > 3
+	if large {
+		cfg.Offloads = bothLarge
+		features |= largeFeatures
+	}
+	d, path := newPort(t, cfg)
 	if packed {
 		features |= chip.RingPacked
 	}
@@ -417,6 +423,15 @@ func fuzzGuest(t *testing.T, seed uint64, packed bool, steps int) {
 	}
 	for range steps {
 		r := g.rings[rnd.IntN(2)]
+		if large && r.index == 1 && rnd.IntN(2) == 0 {
+			// A large frame with a byte of its headers changed.
+			i, f := rnd.IntN(100), nictest.TCP(false, make([]byte, rnd.IntN(4000)))
+			at := g.at(data(i))
+			copy(at, header4[:])
+			copy(at[chip.HdrSize:], f)
+			at[rnd.IntN(chip.HdrSize+54)] = byte(rnd.Uint32())
+			r.offer(part{data(i), uint32(chip.HdrSize + len(f)), false})
+		}
 		switch rnd.IntN(10) {
 		case 0, 1, 2, 3:
 			r.offer(part{data(rnd.IntN(100)), uint32(rnd.IntN(2048)), r.index == 0})
@@ -453,8 +468,11 @@ func fuzzGuest(t *testing.T, seed uint64, packed bool, steps int) {
 		}
 		n := d.RxQueue(0).Receive(batch)
 		for _, b := range batch[:n] {
-			if b.TotalLen() < ethernet || b.TotalLen() > 1500+header {
+			if b.TotalLen() < ethernet || b.TotalLen() > 1500+header && b.Flags()&packet.NeedsSegment == 0 {
 				t.Fatalf("a frame of %d bytes", b.TotalLen())
+			}
+			if b.Flags()&packet.NeedsSegment != 0 && !new(packet.Cut).Begin(b) {
+				t.Fatalf("a frame that cannot be cut: % x", b.Bytes()[:60])
 			}
 		}
 		k := d.TxQueue(0).Send(batch[:n])
