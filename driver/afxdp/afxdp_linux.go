@@ -158,12 +158,12 @@ func (d *Device) start(set settings, cfg nic.Config, only []bpf.RawInstruction) 
 			q.init(d.memory, cfg.TxRing, parts)
 		}
 	}
-	d.describe(several)
+	d.describe(several, set.mode)
 	return nil
 }
 
 // describe says what the kernel does for the port.
-func (d *Device) describe(several bool) {
+func (d *Device) describe(several bool, asked mode) {
 	d.info = d.Port.Info()
 	d.info.SendsAny, d.info.Domain = false, any(d.memory.region)
 	how := "copied"
@@ -174,8 +174,8 @@ func (d *Device) describe(several bool) {
 	if several {
 		d.info.Card += ", frames in several buffers"
 	}
-	if d.program.mode == modeGeneric {
-		d.info.Card += " (the driver has no XDP of its own)"
+	if d.program.mode == modeGeneric && asked == modeAny {
+		d.info.Card += " (the driver does not run this program itself)"
 	}
 }
 
