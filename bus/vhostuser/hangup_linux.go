@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Hangup waits until the back-end has closed its end of the connection, which it reports, or until the file descriptor
-// stop becomes readable. Requests may be made meanwhile.
-func (f *Front) Hangup(stop int) (bool, error) {
+// Hangup waits until the back-end has closed its end of the connection, which it reports, or until one of the file
+// descriptors stop becomes readable. Requests may be made meanwhile.
+func (f *Front) Hangup(stop ...int) (bool, error) {
 	raw, err := f.conn.sock.SyscallConn()
 	if err != nil {
 		return false, fmt.Errorf("hangup: %w", err)
@@ -17,7 +17,10 @@ func (f *Front) Hangup(stop int) (bool, error) {
 	var fds []unix.PollFd
 	var perr error
 	if err := raw.Control(func(fd uintptr) {
-		fds = []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}, {Fd: int32(stop), Events: unix.POLLIN}}
+		fds = []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		for _, s := range stop {
+			fds = append(fds, unix.PollFd{Fd: int32(s), Events: unix.POLLIN})
+		}
 		for {
 			if _, perr = unix.Ppoll(fds, nil, nil); !errors.Is(perr, unix.EINTR) {
 				return

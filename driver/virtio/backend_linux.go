@@ -26,6 +26,7 @@ type backend struct {
 	space  *memfd.Memory
 	watch  *memfd.Watch
 	nudge  *event.Event     // wakes the keeper
+	wrong  *event.Event     // by which the back-end tells that it has given up a ring (SET_VRING_ERR)
 	mac    net.HardwareAddr // of the port; nil: the back-end's, or one by chance
 	split  bool             // packed rings are not wanted
 	unplug func() error     // closes end, once
@@ -73,8 +74,11 @@ func newBackend(addr string, end *vhostuser.Endpoint) (*backend, error) {
 	if b.nudge, err = event.New(); err != nil {
 		return nil, errors.Join(err, end.Close())
 	}
-	if b.space, err = memfd.Attach(); err != nil {
+	if b.wrong, err = event.New(); err != nil {
 		return nil, errors.Join(err, b.nudge.Close(), end.Close())
+	}
+	if b.space, err = memfd.Attach(); err != nil {
+		return nil, errors.Join(err, b.wrong.Close(), b.nudge.Close(), end.Close())
 	}
 	watch, region := b.space.Watch(b.grew)
 	b.talk.Lock()
@@ -108,7 +112,7 @@ func (b *backend) Close() error {
 	for _, v := range b.vrings {
 		err = errors.Join(err, v.kick.Close())
 	}
-	return errors.Join(err, b.space.Detach(), b.nudge.Close())
+	return errors.Join(err, b.space.Detach(), b.nudge.Close(), b.wrong.Close())
 }
 
 // meet begins a session on a new connection ("Feature negotiation").
@@ -123,6 +127,7 @@ func (b *backend) meet(c *vhostuser.Conn) error {
 	b.front = vhostuser.NewFront(c)
 	b.mu.Unlock()
 	b.told, b.filled = 0, 0
+	_ = b.wrong.Clear()
 	for _, v := range b.vrings {
 		v.set = false
 	}
@@ -278,6 +283,7 @@ func (b *backend) enable(queue int, a areas) error {
 			func() error {
 				return f.SetVringAddr(vhostuser.VringAddr{Index: uint32(queue), Desc: a.descs, Avail: a.driver, Used: a.device})
 			},
+			func() error { return f.SetVringErr(queue, b.wrong.FD()) },
 			func() error { return f.SetVringCall(queue, call) },
 			func() error { return f.SetVringKick(queue, v.kick.FD()) },
 		} {

@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"glassnic/bus/dma"
 	"glassnic/bus/memfd"
 	"glassnic/bus/vhostuser"
@@ -30,6 +32,7 @@ type player struct {
 
 	slots uint64          // of memory; 0: it has no such feature
 	told  chan memoryTold // nil: nobody wants to know
+	errs  chan int        // nil: nobody wants the file descriptors of SET_VRING_ERR
 }
 
 // memoryTold is what a back-end was told of memory.
@@ -56,6 +59,9 @@ func (p *player) play(c *vhostuser.Conn) (n int) {
 		}
 		if p.told != nil {
 			p.note(m)
+		}
+		if p.errs != nil && m.Request == vhostuser.SetVringErr {
+			p.errs <- m.Take(0)
 		}
 		m.Close()
 		if p.trick != nil && n == p.after {
@@ -166,6 +172,39 @@ func TestMemorySlots(t *testing.T) {
 				t.Error(err)
 			}
 		})
+	}
+}
+
+// A back-end that gives up a ring says so, and the port begins anew with it.
+func TestErrorEvent(t *testing.T) {
+	s := newStage(t)
+	p := &player{errs: make(chan int, 10)}
+	dev, err := s.open(t.Context(), p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again := &player{errs: make(chan int, 10)}
+	s.players <- again
+	if len(p.errs) != 2 {
+		t.Fatalf("the back-end has %d events for two rings", len(p.errs))
+	}
+	fd := <-p.errs
+	if _, err := unix.Write(fd, []byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+		t.Fatal(err)
+	}
+	_ = unix.Close(fd)
+	wait(t, "a new session", func() bool { return len(again.errs) == 2 })
+	wait(t, "the link", func() bool {
+		l, err := dev.Link()
+		return err == nil && l.Up
+	})
+	if err := dev.Close(); err != nil {
+		t.Error(err)
+	}
+	for _, errs := range []chan int{p.errs, again.errs} {
+		for len(errs) > 0 {
+			_ = unix.Close(<-errs)
+		}
 	}
 }
 
