@@ -10,10 +10,10 @@ import (
 
 // Sizes of the picture, in pixels.
 const (
-	svgWidth = 860
+	svgWidth = 940
 	svgRow   = 26
 	svgTop   = 64
-	svgLeft  = 300 // where bars begin
+	svgLeft  = 370 // where bars begin
 	svgRight = 130 // what is kept free for figures
 )
 
