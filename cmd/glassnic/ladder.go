@@ -22,7 +22,8 @@ func newLadder() *cobra.Command {
 		Use: "ladder", Short: "Measure the ways of a frame through this machine", Args: wants,
 		Long: `Do the same job on each way that a frame can take through a machine, and measure what it costs there: receive a frame of
 60 bytes, change one byte, send it, on one core. It runs in network namespaces that it makes and that end with it; no
-interface of the machine is touched. It needs root and two CPUs.
+interface of the machine is touched. It needs two CPUs, and root for all that the kernel has a part in: without, those rungs
+are left out.
 
 What the kernel has a part in runs between two pairs of veth interfaces. The other core sends batches of frames through XDP,
 without sockets or copies, more than any forwarder takes, and throws away what arrives. Ticks are the processor time of the forwarding
