@@ -61,6 +61,7 @@ type Result struct {
 	// a round met the same clock and the same neighbours, nearly. 0 where the other did not run.
 	OfTextbook float64 `json:"of_textbook,omitempty"`
 	OfFloor    float64 `json:"of_floor,omitempty"`
+	OfGlassnic float64 `json:"of_glassnic,omitempty"` // of Metadata alone
 }
 
 func (o Options) defaults() (Options, error) {
@@ -207,6 +208,8 @@ func compare(ctx context.Context, opt Options, rigs []*rig, mode string, batch i
 			switch {
 			case other.name == "textbook" && k != i:
 				results[i].OfTextbook = medianRatio(ticks[i], ticks[k])
+			case other.name == "glassnic" && r.name == Metadata:
+				results[i].OfGlassnic = medianRatio(ticks[i], ticks[k])
 			case other.name == "floor" && k != i:
 				results[i].OfFloor = medianRatio(ticks[i], ticks[k])
 			}

@@ -11,13 +11,14 @@ import (
 
 	"glassnic/driver/textbook"
 	"glassnic/internal/cpu"
+	"glassnic/nic"
 	"glassnic/packet"
 )
 
 // Every driver forwards every frame in both modes without allocating. How long it takes is not for a
 // test to say.
 func TestEveryDriverForwards(t *testing.T) {
-	opt := Options{Batches: []int{1, 32, 256}, Drivers: Ladder(), Slice: time.Millisecond, Rounds: 5}
+	opt := Options{Batches: []int{1, 32, 256}, Drivers: Drivers(), Slice: time.Millisecond, Rounds: 5}
 	if have, err := cpu.Allowed(); err == nil && len(have) < 2 {
 		opt.Modes = []string{Inline}
 	}
@@ -25,7 +26,7 @@ func TestEveryDriverForwards(t *testing.T) {
 	if err := Driver(context.Background(), opt, func(r Result) { all = append(all, r) }); err != nil {
 		t.Fatal(err)
 	}
-	if want := max(2-len(opt.Modes), 1) * 3 * len(Ladder()); len(all) != want {
+	if want := max(2-len(opt.Modes), 1) * 3 * len(Drivers()); len(all) != want {
 		t.Fatalf("%d results, want %d", len(all), want)
 	}
 	for _, r := range all {
@@ -41,7 +42,8 @@ func TestEveryDriverForwards(t *testing.T) {
 		if r.Mode == Inline && r.Drops != 0 {
 			t.Errorf("drops though the ring is never full: %+v", r)
 		}
-		if (r.OfTextbook > 0) != (r.Driver != "textbook") || (r.OfFloor > 0) != (r.Driver != "floor") {
+		if (r.OfTextbook > 0) != (r.Driver != "textbook") || (r.OfFloor > 0) != (r.Driver != "floor") ||
+			(r.OfGlassnic > 0) != (r.Driver == Metadata) {
 			t.Errorf("ratios: %+v", r)
 		}
 	}
@@ -152,11 +154,41 @@ func TestTable(t *testing.T) {
 	if got := words(3); !slices.Equal(got, []string{"cross", "floor"}) {
 		t.Errorf("second heading %q", got)
 	}
+	b.Reset()
+	if err := Table(&b, []Result{
+		{Mode: Inline, Batch: 1, Driver: "glassnic", TicksP50: 20}, {Mode: Inline, Batch: 1, Driver: Metadata, TicksP50: 22, OfGlassnic: 1.125},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if f := strings.Fields(b.String()); !strings.Contains(b.String(), "metadata of glassnic") || f[len(f)-1] != "1.12" {
+		t.Errorf("%s", &b)
+	}
+}
+
+// TestMetadata: only the ladder's driver goes without what the card says of frames.
+func TestMetadata(t *testing.T) {
+	if slices.Contains(Ladder(), Metadata) || !slices.Contains(Drivers(), Metadata) {
+		t.Errorf("ladder %v, drivers %v", Ladder(), Drivers())
+	}
+	for name, want := range map[string]nic.Offloads{"glassnic": 0, Metadata: nic.RxChecksum | nic.RxHash} {
+		r, err := newRig(context.Background(), name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, port := range r.pair.(*glassnicPair).ports {
+			if got := port.Info().Offloads & (nic.RxChecksum | nic.RxHash); got != want {
+				t.Errorf("%s: offloads %v, want %v", name, got, want)
+			}
+		}
+		if err := r.close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // The names of the JSON fields are an interface.
 func TestJSONNames(t *testing.T) {
-	b, err := json.Marshal(Result{OfTextbook: 1, OfFloor: 1})
+	b, err := json.Marshal(Result{OfTextbook: 1, OfFloor: 1, OfGlassnic: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +196,7 @@ func TestJSONNames(t *testing.T) {
 	if err := json.Unmarshal(b, &m); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"mode", "batch", "driver", "ticks_p10", "ticks_p50", "ticks_p90", "packets", "drops", "refused", "allocs", "huge_pages", "of_textbook", "of_floor"} {
+	for _, name := range []string{"mode", "batch", "driver", "ticks_p10", "ticks_p50", "ticks_p90", "packets", "drops", "refused", "allocs", "huge_pages", "of_textbook", "of_floor", "of_glassnic"} {
 		if _, ok := m[name]; !ok {
 			t.Errorf("no field %s in %s", name, b)
 		}

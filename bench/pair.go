@@ -34,24 +34,37 @@ type pair interface {
 type kind struct {
 	name, doc string
 	open      func(ctx context.Context, a, b bus.Function) (pair, error)
+	aside     bool // no step of the ladder
 }
 
 var kinds = []kind{
-	{"textbook", "the plain way: buffers of 2,048 bytes behind their metadata, a stack as pool, a report for each frame", openTextbook(textbook.Config{})},
-	{"stride", "the same with 2,176 bytes from buffer to buffer", openTextbook(textbook.Config{Stride: 2176})},
-	{"report", "the same with a report for every 32nd frame", openTextbook(textbook.Config{Stride: 2176, ReportEvery: 32})},
-	{"apart", "the same with the metadata side by side in a table", openTextbook(textbook.Config{Stride: 2176, ReportEvery: 32, Apart: true})},
-	{"glassnic", "driver/ixgbe: metadata of half a line, buffers taken and given in bulk", openGlassnic},
-	{"floor", "only the memory accesses that no driver can leave out", openFloor},
+	{"textbook", "the plain way: buffers of 2,048 bytes behind their metadata, a stack as pool, a report for each frame", openTextbook(textbook.Config{}), false},
+	{"stride", "the same with 2,176 bytes from buffer to buffer", openTextbook(textbook.Config{Stride: 2176}), false},
+	{"report", "the same with a report for every 32nd frame", openTextbook(textbook.Config{Stride: 2176, ReportEvery: 32}), false},
+	{"apart", "the same with the metadata side by side in a table", openTextbook(textbook.Config{Stride: 2176, ReportEvery: 32, Apart: true}), false},
+	{"glassnic", "driver/ixgbe: metadata of half a line, buffers taken and given in bulk", openGlassnic(0), false},
+	{Metadata, "the same with checksum status and hash of each frame that is received", openGlassnic(nic.RxChecksum | nic.RxHash), true},
+	{"floor", "only the memory accesses that no driver can leave out", openFloor, false},
 }
 
-// Ladder names the drivers from the textbook to the floor, each with one step more than the one before.
-func Ladder() []string {
+// Metadata is glassnic with what the card says of frames.
+const Metadata = "metadata"
+
+// Drivers names all there are.
+func Drivers() []string {
 	var names []string
 	for _, k := range kinds {
 		names = append(names, k.name)
 	}
 	return names
+}
+
+// Ladder names the drivers from the textbook to the floor, each with one step more than the one before.
+func Ladder() []string {
+	return slices.DeleteFunc(Drivers(), func(name string) bool {
+		k, _ := kindOf(name)
+		return k.aside
+	})
 }
 
 // Describe says in a line what a driver does, "" for an unknown one.
@@ -63,7 +76,7 @@ func Describe(driver string) string {
 func kindOf(name string) (kind, error) {
 	i := slices.IndexFunc(kinds, func(k kind) bool { return k.name == name })
 	if i < 0 {
-		return kind{}, fmt.Errorf("bench: no driver %q: have %s", name, strings.Join(Ladder(), ", "))
+		return kind{}, fmt.Errorf("bench: no driver %q: have %s", name, strings.Join(Drivers(), ", "))
 	}
 	return kinds[i], nil
 }
@@ -153,13 +166,18 @@ type glassnicPair struct {
 	bufs  [maxBatch]*packet.Buf
 }
 
-func openGlassnic(ctx context.Context, a, b bus.Function) (pair, error) {
+func openGlassnic(ask nic.Offloads) func(context.Context, bus.Function, bus.Function) (pair, error) {
+	return func(ctx context.Context, a, b bus.Function) (pair, error) { return newGlassnic(ctx, a, b, ask) }
+}
+
+func newGlassnic(ctx context.Context, a, b bus.Function, ask nic.Offloads) (pair, error) {
 	p := &glassnicPair{}
 	for i, fn := range []bus.Function{a, b} {
 		var err error
 		if p.pools[i], err = packet.NewPool(fn.DMA(), packet.PoolConfig{Buffers: buffers}); err == nil {
 			p.ports[i], err = nic.OpenFunction(ctx, fn, nic.Config{
 				RxRing: ring, TxRing: ring, Pool: p.pools[i], Port: uint8(i), Promiscuous: true, LinkWait: linkWait,
+				Offloads: ask,
 			})
 		}
 		if err != nil {

@@ -37,10 +37,14 @@ func table(w io.Writer, mode string, rows []Result) error {
 	if ratios {
 		fmt.Fprintf(t, "of textbook\tof floor\t")
 	}
+	told := slices.Contains(drivers, Metadata) && slices.Contains(drivers, "glassnic")
+	if told {
+		fmt.Fprintf(t, "metadata of glassnic\t")
+	}
 	fmt.Fprintln(t)
 	for _, batch := range unique(rows, func(r Result) int { return r.Batch }) {
 		fmt.Fprintf(t, "batch %d\t", batch)
-		var ours Result
+		var ours, metadata Result
 		for _, d := range drivers {
 			i := slices.IndexFunc(rows, func(r Result) bool { return r.Batch == batch && r.Driver == d })
 			if i < 0 {
@@ -49,12 +53,18 @@ func table(w io.Writer, mode string, rows []Result) error {
 			}
 			r := rows[i]
 			fmt.Fprintf(t, "%.1f (%.1f–%.1f)\t", r.TicksP50, r.TicksP10, r.TicksP90)
-			if d == "glassnic" {
+			switch d {
+			case "glassnic":
 				ours = r
+			case Metadata:
+				metadata = r
 			}
 		}
 		if ratios {
 			fmt.Fprintf(t, "%s\t%s\t", ratio(ours.OfTextbook), ratio(ours.OfFloor))
+		}
+		if told {
+			fmt.Fprintf(t, "%s\t", ratio(metadata.OfGlassnic))
 		}
 		fmt.Fprintln(t)
 	}

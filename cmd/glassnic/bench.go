@@ -31,7 +31,7 @@ The table has the median over the slices, in brackets the 10th and 90th percenti
 compares. Drivers:
 `,
 	}
-	for _, d := range bench.Ladder() {
+	for _, d := range bench.Drivers() {
 		c.Long += fmt.Sprintf("  %-9s %s\n", d, bench.Describe(d))
 	}
 	fs := c.Flags()
@@ -85,8 +85,8 @@ func checkBench(opt bench.Options) error {
 		}
 	}
 	for _, d := range opt.Drivers {
-		if !slices.Contains(bench.Ladder(), d) {
-			return usage("--drivers %s: want some of %v", d, bench.Ladder())
+		if !slices.Contains(bench.Drivers(), d) {
+			return usage("--drivers %s: want some of %v", d, bench.Drivers())
 		}
 	}
 	if opt.Slice <= 0 || opt.Rounds < 1 {
