@@ -23,6 +23,7 @@ type rxQueue struct {
 	span  packet.Span // of a frame of one byte that came in at this port
 	room  uint64      // bytes that the card may write to a buffer
 	told  bool        // what the card says of frames is of interest
+	said  said        // of the last frame
 	clock *clock      // that stamps frames, or nil
 
 	fresh [rxStretch]packet.Ref // the last left of fresh[:count] are not in the ring yet
@@ -65,8 +66,11 @@ func (q *rxQueue) Receive(batch []*packet.Buf) int {
 
 // run receives frames of one buffer each, up to the end of the stretch.
 func (q *rxQueue) run(batch []*packet.Buf) int {
-	if q.partial || q.told {
+	if q.partial {
 		return 0
+	}
+	if q.told {
+		return q.runTold(batch)
 	}
 	span, room := q.span, q.room
 	w, fresh, out := q.from(q.next), q.stock().from(q.count-q.left), refsOf(batch)
@@ -104,11 +108,7 @@ func (q *rxQueue) rest(batch []*packet.Buf, got int) int {
 		if got == len(batch) {
 			break
 		}
-		n := q.run(batch[got:])
-		if q.told && !q.partial {
-			n = q.runTold(batch[got:])
-		}
-		if n > 0 {
+		if n := q.run(batch[got:]); n > 0 {
 			got += n
 			continue
 		}
