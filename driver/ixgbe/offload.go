@@ -61,30 +61,32 @@ func sayings(w0, w1 uint64) uint64 { return w0<<32 | w1&(1<<32-1) }
 
 // runTold is run for a port that takes what the card says of frames.
 func (q *rxQueue) runTold(batch []*packet.Buf) int {
-	span, room, said := q.span, q.room, q.said
+	n := q.runAlike(batch)
+	for n < len(batch) && q.left > 0 && q.other(&batch[n]) {
+		n++
+		n += q.runAlike(batch[n:])
+	}
+	return n
+}
+
+// runAlike receives frames of one buffer each of which the card says the same as of the last.
+func (q *rxQueue) runAlike(batch []*packet.Buf) int {
+	room, key := q.room, q.said.key
+	span := q.span | q.said.span
 	w, fresh, out := q.from(q.next), q.stock().from(q.count-q.left), refsOf(batch)
 	i, end := step(0), steps(min(len(batch), q.left))
 	for i < end {
 		d := w.descStep(i)
 		w1 := d.done()
-		size := bits.RotateLeft64(w1&wholeMask-whole, 32)
-		if size >= room {
+		w0 := d.w0
+		// The key has that the descriptor is done and holds a whole frame.
+		size := w1>>chip.RxLenShift&0xffff - 1
+		if sayings(w0, w1) != key || size >= room {
 			break
 		}
-		w0 := d.w0
 		r := w.bufStep(i)
 		b, f := r.Buf(), fresh.atStep(i).Buf()
-		rare := false
-		if key := sayings(w0, w1); key != said.key {
-			said.key, said.span = key, checked[statusIndex(w0, w1)&31]|hashed(w0)
-			if rare = w1&(chip.RxVP|chip.RxTS) != 0; rare {
-				said.key = 0 // the next comes this way, too
-			}
-		}
-		b.SetSpanHash(span+packet.SpanLen(size)|said.span, chip.RxHash(w0))
-		if rare {
-			q.note(b, w1)
-		}
+		b.SetSpanHash(span+packet.SpanLen(size), chip.RxHash(w0))
 		out.atStep(i).Set(b)
 		r.Set(f)
 		d.w0 = f.IOVA() + packet.Headroom
@@ -94,8 +96,34 @@ func (q *rxQueue) runTold(batch []*packet.Buf) int {
 	n := i.index()
 	q.next += n
 	q.left -= n
-	q.said = said
 	return n
+}
+
+// other receives a frame of one buffer of which the card says something else than of the last. It reports whether there is
+// one.
+func (q *rxQueue) other(out **packet.Buf) bool {
+	d := q.desc(q.next)
+	w1 := d.done()
+	size := bits.RotateLeft64(w1&wholeMask-whole, 32)
+	if size >= q.room {
+		return false
+	}
+	w0 := d.w0
+	q.said = said{sayings(w0, w1), checked[statusIndex(w0, w1)&31] | hashed(w0)}
+	r := q.buf(q.next)
+	b, f := r.Buf(), q.fresh[q.count-q.left].Buf()
+	b.SetSpanHash(q.span+packet.SpanLen(size)|q.said.span, chip.RxHash(w0))
+	if w1&(chip.RxVP|chip.RxTS) != 0 {
+		q.note(b, w1)
+		q.said.key = 0 // the next comes this way, too
+	}
+	*out = b
+	r.Set(f)
+	d.w0 = f.IOVA() + packet.Headroom
+	d.w1 = 0
+	q.next++
+	q.left--
+	return true
 }
 
 // tell is for frames in several buffers, of which the last has this write-back.

@@ -85,6 +85,7 @@ func TestTold(t *testing.T) {
 		}{
 			{"UDP", plain, nil, packet.IPChecksumGood | packet.L4ChecksumGood | packet.HasHash},
 			{"tagged", tagged, plain, packet.IPChecksumGood | packet.L4ChecksumGood | packet.HasHash | packet.HasVLAN},
+			{"tagged again", tagged, plain, packet.IPChecksumGood | packet.L4ChecksumGood | packet.HasHash | packet.HasVLAN},
 			{"TCP", flow(true, 1200, false, false), nil, packet.IPChecksumGood | packet.L4ChecksumGood | packet.HasHash},
 			{"bad IP", flow(true, 60, true, false), nil, packet.IPChecksumBad | packet.L4ChecksumGood | packet.HasHash},
 			{"bad TCP", flow(true, 60, false, true), nil, packet.IPChecksumGood | packet.L4ChecksumBad | packet.HasHash},

@@ -66,11 +66,8 @@ func (q *rxQueue) Receive(batch []*packet.Buf) int {
 
 // run receives frames of one buffer each, up to the end of the stretch.
 func (q *rxQueue) run(batch []*packet.Buf) int {
-	if q.partial {
+	if q.partial || q.told {
 		return 0
-	}
-	if q.told {
-		return q.runTold(batch)
 	}
 	span, room := q.span, q.room
 	w, fresh, out := q.from(q.next), q.stock().from(q.count-q.left), refsOf(batch)
@@ -108,7 +105,11 @@ func (q *rxQueue) rest(batch []*packet.Buf, got int) int {
 		if got == len(batch) {
 			break
 		}
-		if n := q.run(batch[got:]); n > 0 {
+		n := q.run(batch[got:])
+		if q.told && !q.partial {
+			n = q.runTold(batch[got:])
+		}
+		if n > 0 {
 			got += n
 			continue
 		}
