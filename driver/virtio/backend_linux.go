@@ -106,7 +106,9 @@ func (b *backend) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.front != nil {
-		err = errors.Join(err, b.front.Close())
+		if e := b.front.Close(); !errors.Is(e, net.ErrClosed) { // as the keeper leaves it that has nobody else yet
+			err = errors.Join(err, e)
+		}
 		b.front = nil
 	}
 	for _, v := range b.vrings {

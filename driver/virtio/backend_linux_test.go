@@ -400,6 +400,20 @@ func TestLyingAgain(t *testing.T) {
 	}
 }
 
+// A port whose back-end has gone is closed without complaint.
+func TestCloseAlone(t *testing.T) {
+	s := newStage(t)
+	dev, err := s.open(t.Context(), &player{after: 1000})
+	if err != nil {
+		t.Fatal(err)
+	}
+	hangUp(t, dev)
+	wait(t, "trouble", func() bool { return errors.Is(dev.(nic.Watched).Trouble(), nic.ErrLinkDown) })
+	if err := dev.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // hangUp ends the connection of a port as its back-end would.
 func hangUp(t *testing.T, dev nic.Device) {
 	t.Helper()
