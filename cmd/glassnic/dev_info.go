@@ -23,7 +23,8 @@ type infoJSON struct {
 	Speed    int    `json:"speed_mbit_s"`
 	MTU      int    `json:"mtu"`
 	Offloads string `json:"offloads"`
-	Hash     string `json:"hash"` // what the card can spread frames by
+	Hash     string `json:"hash"`  // what the card can spread frames by
+	Rules    string `json:"rules"` // what kinds of rules it can lead them by
 	RxQueues int    `json:"rx_queues"`
 	TxQueues int    `json:"tx_queues"`
 	RxRing   int    `json:"rx_ring"`
@@ -120,10 +121,14 @@ func portInfo(c *cobra.Command, d nic.Device, asJSON bool) error {
 	if k, ok := d.(nic.Hasher); ok {
 		hash = k.Hashable()
 	}
+	steers := nic.RuleKinds(0)
+	if k, ok := d.(nic.Filterer); ok {
+		steers = k.Steerable()
+	}
 	if asJSON {
 		return printJSON(c.OutOrStdout(), infoJSON{
 			Address: i.Address, Driver: i.Driver, Card: i.Card, MAC: i.MAC.String(), NUMANode: i.NUMANode,
-			LinkUp: l.Up, Speed: l.Speed, MTU: i.MTU, Offloads: i.Offloads.String(), Hash: hash.String(), RxQueues: i.RxQueues, TxQueues: i.TxQueues,
+			LinkUp: l.Up, Speed: l.Speed, MTU: i.MTU, Offloads: i.Offloads.String(), Hash: hash.String(), Rules: steers.String(), RxQueues: i.RxQueues, TxQueues: i.TxQueues,
 			RxRing: i.RxRing, TxRing: i.TxRing, Buffers: i.Pool.Len(), LEDs: leds,
 		})
 	}
@@ -141,6 +146,7 @@ func portInfo(c *cobra.Command, d nic.Device, asJSON bool) error {
 		[2]string{"MTU", fmt.Sprint(i.MTU)},
 		[2]string{"offloads", i.Offloads.String()},
 		[2]string{"hash", hash.String()},
+		[2]string{"rules", steers.String()},
 		[2]string{"receive", fmt.Sprintf("%d queues of %d descriptors", i.RxQueues, i.RxRing)},
 		[2]string{"transmit", fmt.Sprintf("%d queues of %d descriptors", i.TxQueues, i.TxRing)},
 		[2]string{"buffers", fmt.Sprintf("%d of %d bytes", i.Pool.Len(), i.Pool.Room())},

@@ -23,6 +23,7 @@ type portFlags struct {
 	vlans                      vlans
 	rss                        hashing
 	interrupts, timestamps     bool
+	rules                      rules
 	linkWait                   time.Duration
 	huge                       choice
 	privileges                 privileges
@@ -39,6 +40,7 @@ func (f *portFlags) add(c *cobra.Command, promiscuous bool, wait time.Duration) 
 	fs.BoolVar(&f.partial, "partial-checksums", true, "take frames of other machines on this host with their checksums as they were made, not complete")
 	fs.Var(&f.vlans, "vlan", "receive, besides frames without a tag, only those of these VLANs, such as 5,100 (none: no others)")
 	fs.Var(&f.rss, "rss", "spread frames over queues by a hash of these: "+nic.HashAll.String()+" (with the key symmetric, standard or key=DIGITS)")
+	fs.Var(&f.rules, "steer", "lead frames to a queue, or drop them, such as 'tcp4 dport 80=2', 'ip4 src 10.0.0.0/8 vlan 5=drop', 'ethertype 0x88cc=1', syn=0; again for more rules, of which the first counts")
 	periodFlag(c, &f.linkWait, "link-wait", wait, "how long to wait for the link")
 	f.huge.add(c, "huge-page", "size of huge pages for a PCI card", "2M", "2M", "1G")
 	f.privileges.add(c)
@@ -98,7 +100,7 @@ func (f *portFlags) with(c *cobra.Command, addrs []string, do func([]nic.Device)
 		}
 	}
 	for _, d := range ports {
-		if err := f.rss.apply(d); err != nil {
+		if err := errors.Join(f.rss.apply(d), f.rules.apply(d)); err != nil {
 			return err
 		}
 	}

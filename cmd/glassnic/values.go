@@ -164,3 +164,34 @@ func (h hashing) apply(d nic.Device) error {
 	}
 	return p.SetHash(settings)
 }
+
+// rules are what a flag that may come several times says.
+type rules []nic.Rule
+
+func (r *rules) Type() string { return "rule" }
+
+func (r *rules) String() string {
+	var s []string
+	for _, one := range *r {
+		s = append(s, one.String())
+	}
+	return strings.Join(s, "; ")
+}
+
+func (r *rules) Set(s string) error {
+	one, err := nic.ParseRule(s)
+	*r = append(*r, one)
+	return err
+}
+
+// apply sets a port's rules.
+func (r rules) apply(d nic.Device) error {
+	if len(r) == 0 {
+		return nil
+	}
+	p, ok := d.(nic.Filterer)
+	if !ok {
+		return fmt.Errorf("%s: --steer: the port leads nothing to queues: leave it out", d.Info().Address)
+	}
+	return p.SetRules(r)
+}

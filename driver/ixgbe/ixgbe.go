@@ -54,6 +54,8 @@ type Device struct {
 	promiscuous  bool
 	allMulticast bool
 	hashing      nic.Hashing
+	steering     steering
+	directing    bool // flow director is on
 	stats        counters
 	ledctl       uint32 // LEDCTL before anybody set an LED
 	ledSet       bool
