@@ -81,13 +81,16 @@ func (l *loop) close() {
 	}
 }
 
+// numberAt is where a frame has the number of its queue.
+const numberAt = 14
+
 // frame n of queue q is filled with what only it has.
 func fill(b []byte, q int, n uint64) {
 	copy(b, []byte{2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 0x88, 0xb5})
 	if len(b) < 24 {
 		return
 	}
-	b[14] = byte(q)
+	b[numberAt] = byte(q)
 	binary.BigEndian.PutUint64(b[15:], n)
 	x := n*0x9e3779b97f4a7c15 + uint64(q)
 	for i := 23; i < len(b); i++ {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"glassnic/nic"
+	"glassnic/packet"
 )
 
 // openVSwitch is an Open vSwitch with the user-space datapath, its own database and its own network namespace.
@@ -194,33 +196,52 @@ func (s *openVSwitch) eventually(what string, check func() error) {
 
 // Frames go both ways through Open vSwitch, from a port of the kind dpdkvhostuser, which listens, to one of the kind
 // dpdkvhostuserclient, which connects to us: half a million each way, none lost, each as it was. The switch is killed and
-// traffic goes on by itself when it is back.
+// traffic goes on by itself when it is back. Then there are as many by four pairs of queues.
 func TestOpenVSwitch(t *testing.T) {
 	s := newOpenVSwitch(t)
 	s.vsctl("add-br", "br0", "--", "set", "bridge", "br0", "datapath_type=netdev",
 		"--", "add-port", "br0", "v0", "--", "set", "Interface", "v0", "type=dpdkvhostuser", "ofport_request=1",
 		"--", "add-port", "br0", "v1", "--", "set", "Interface", "v1", "type=dpdkvhostuserclient", "options:vhost-server-path="+s.path("v1"), "ofport_request=2")
 	s.flows()
+	s.between(1, func(both *loop, up func() bool) {
+		both.run(450e3)
+		s.kill()
+		both.until("the links go down", func() bool { return !up() })
+		both.forget()
+		s.begin()
+		s.flows()
+		both.until("the links come up", up)
+		both.warmUp()
+		both.run(50e3)
+	})
+	s.between(4, func(both *loop, _ func() bool) { both.run(125e3) })
+}
+
+// between joins two ports with some pairs of queues by the switch. What one sends the other receives.
+func (s *openVSwitch) between(queues int, f func(both *loop, up func() bool)) {
+	s.t.Helper()
 	size := func(n uint64) int { return 60 + int(n%7) }
-	a := newLoop(t, "virtio-user:"+s.path("v0"), 1, nic.Config{}, size)
+	a := newLoop(s.t, "virtio-user:"+s.path("v0"), queues, nic.Config{}, size)
 	defer a.close()
-	b := newLoop(t, fmt.Sprintf("virtio-user:%s,server,split", s.path("v1")), 1, nic.Config{}, size)
+	b := newLoop(s.t, fmt.Sprintf("virtio-user:%s,server,split", s.path("v1")), queues, nic.Config{}, size)
 	defer b.close()
-	// What one sends the other receives.
-	a.queues[0].rx, b.queues[0].rx = b.queues[0].rx, a.queues[0].rx
-	defer func() { a.queues[0].rx, b.queues[0].rx = b.queues[0].rx, a.queues[0].rx }()
-	b.queues[0].index = 1
-	both := &loop{t: t, port: a.port, queues: []*loopQueue{a.queues[0], b.queues[0]}}
+	both := &loop{t: s.t, port: a.port, queues: append(slices.Clone(a.queues), b.queues...)}
+	atA, atB := newSorter(a), newSorter(b)
+	defer atA.close()
+	defer atB.close()
+	for i, q := range both.queues {
+		own := q.rx
+		defer func() { q.rx = own }()
+		q.index = i
+		q.window /= uint64(queues) // the switch may send all of them by one
+		if i < queues {
+			q.rx = sorted{atB, i}
+		} else {
+			q.rx = sorted{atA, i}
+		}
+	}
 	both.warmUp()
-	both.run(450e3)
-	s.kill()
-	both.until("the links go down", func() bool { return !a.up() && !b.up() })
-	both.forget()
-	s.begin()
-	s.flows()
-	both.until("the links come up", func() bool { return a.up() && b.up() })
-	both.warmUp()
-	both.run(50e3)
+	f(both, func() bool { return a.up() && b.up() })
 }
 
 // warmUp sends a frame at a time until all come back: what a switch gets before it has all its ports is lost. Nothing is
@@ -253,4 +274,49 @@ func (l *loop) abandon() {
 	for _, q := range l.queues {
 		q.floor = q.sent
 	}
+}
+
+// sorter receives from all queues of a port for those that have sent the frames: a switch chooses by which queue they go
+// out.
+type sorter struct {
+	rx      []nic.RxQueue
+	batch   []*packet.Buf
+	waiting map[int][]*packet.Buf // by the number of the queue that has sent them
+}
+
+func newSorter(l *loop) *sorter {
+	s := &sorter{batch: make([]*packet.Buf, 64), waiting: map[int][]*packet.Buf{}}
+	for _, q := range l.queues {
+		s.rx = append(s.rx, q.rx)
+	}
+	return s
+}
+
+// close gives back what nobody has received.
+func (s *sorter) close() {
+	for _, left := range s.waiting {
+		packet.Free(left)
+	}
+}
+
+// sorted is a sorter's side for a queue.
+type sorted struct {
+	*sorter
+	index int
+}
+
+// Receive implements nic.RxQueue.
+func (s sorted) Receive(batch []*packet.Buf) int {
+	for _, q := range s.rx {
+		for _, b := range s.batch[:q.Receive(s.batch)] {
+			from := -1
+			if data := b.Bytes(); len(data) > numberAt {
+				from = int(data[numberAt])
+			}
+			s.waiting[from] = append(s.waiting[from], b)
+		}
+	}
+	n := copy(batch, s.waiting[s.index])
+	s.waiting[s.index] = slices.Delete(s.waiting[s.index], 0, n)
+	return n
 }
