@@ -1,15 +1,10 @@
 package vm
 
 import (
-	"bytes"
 	"flag"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"syscall"
 	"testing"
-	"time"
 
 	"glassnic/test/datasheet"
 )
@@ -63,12 +58,7 @@ func exercised(t *testing.T, accesses string) {
 // returns QEMU's arguments for it. Which registers were accessed stands in the end in a file.
 func modelled(t *testing.T, accesses string) []string {
 	t.Helper()
-	dir := t.TempDir()
-	program, socket := filepath.Join(dir, "glassnic"), filepath.Join(dir, "card")
-	if out, err := exec.Command("go", "build", "-o", program, "glassnic/cmd/glassnic").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	server := exec.Command("unshare", "-n", "sh", "-ec", `
+	s := serve(t, program(t), 0, `
 ip tuntap add w0 mode tap
 ip link set lo up
 ip addr add 192.0.2.1/24 dev w0
@@ -77,40 +67,7 @@ echo 1 >/proc/sys/net/ipv4/ip_forward
 echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter
 echo 0 >/proc/sys/net/ipv4/conf/w0/rp_filter
 iperf3 -s >/dev/null 2>&1 &
-exec "$0" sim serve --vfio-user "$1" --accesses "$2" --port tap=w0 -v
-`, program, socket, accesses)
-	var said bytes.Buffer
-	server.Stdout, server.Stderr = &said, &said
-	server.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	gone := make(chan error, 1)
-	go func() { gone <- server.Wait() }()
-	t.Cleanup(func() {
-		_ = server.Process.Signal(os.Interrupt)
-		if err := <-gone; err != nil {
-			t.Error(err)
-		}
-		_ = syscall.Kill(-server.Process.Pid, syscall.SIGTERM) // iperf3
-		t.Log(said.String())
-	})
-	for end := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := os.Stat(socket); err == nil {
-			break
-		}
-		select {
-		case err := <-gone:
-			gone <- err
-			t.Fatal(err)
-		default:
-		}
-		if time.Now().After(end) {
-			t.Fatal("the card is not there after a minute")
-		}
-	}
-	return []string{
-		"-device", "pcie-root-port,id=rp0,chassis=1,slot=1,addr=2",
-		"-device", fmt.Sprintf(`{"driver":"vfio-user-pci","socket":{"type":"unix","path":"%s"},"bus":"rp0"}`, socket),
-	}
+`, "tap=w0", "--accesses", accesses)
+	t.Cleanup(func() { s.end(t) })
+	return s.device
 }

@@ -19,6 +19,8 @@ import (
 type forwarder struct {
 	cmd    *exec.Cmd
 	lines  atomic.Int64
+	moved  atomic.Uint64 // frames, by all lines
+	quiet  atomic.Int64  // lines without any since the last with some
 	last   []byte
 	stderr words
 	done   chan struct{} // closed when there is no more output
@@ -78,6 +80,14 @@ func start(t *testing.T, as *syscall.SysProcAttr, args ...string) *forwarder {
 		for s := bufio.NewScanner(out); s.Scan(); f.lines.Add(1) {
 			if bytes.Contains(s.Bytes(), []byte(`"type":"total"`)) {
 				f.last = bytes.Clone(s.Bytes())
+				continue
+			}
+			var w way
+			_ = json.Unmarshal(s.Bytes(), &w)
+			if f.moved.Add(w.RxPackets); w.RxPackets > 0 {
+				f.quiet.Store(0)
+			} else if f.moved.Load() > 0 {
+				f.quiet.Add(1)
 			}
 		}
 	}()
