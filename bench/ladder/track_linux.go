@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
@@ -26,6 +27,7 @@ type track struct {
 	outLink  netlink.Link
 	frame    []byte
 	source   *ebpf.Program
+	known    link.Link // of source
 	sink     *sink
 	receiver napi            // of in
 	handle   *netlink.Handle // of the namespace, for other threads
@@ -119,6 +121,12 @@ func (t *track) lay(of trackOf) (err error) {
 	if t.source, err = newSource(src.Attrs().Index, t.frame); err != nil {
 		return err
 	}
+	// The kernel makes a way of its own to a program that an interface has, and waits for all CPUs to do so. Source is at one
+	// that receives nothing, or each of its runs would begin and end with such a wait.
+	t.known, err = link.AttachXDP(link.XDPOptions{Program: t.source, Interface: src.Attrs().Index, Flags: link.XDPDriverMode})
+	if err != nil {
+		return fmt.Errorf("%s: attach the source: %w", t.src, err)
+	}
 	attr := unix.SchedAttr{Policy: unix.SCHED_NORMAL}
 	if of.process {
 		attr.Nice = 10
@@ -145,6 +153,9 @@ func (t *track) close() error {
 		var errs []error
 		if t.sink != nil {
 			errs = append(errs, t.sink.close())
+		}
+		if t.known != nil {
+			errs = append(errs, t.known.Close())
 		}
 		if t.source != nil {
 			errs = append(errs, t.source.Close())
