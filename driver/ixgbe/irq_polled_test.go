@@ -159,9 +159,10 @@ func stress(t *testing.T, queues, workers int) {
 		for k := range n {
 			in.put(flows[(i+5*k)%len(flows)])
 		}
-		for sent += int64(n); got.Load() < sent && len(failed) == 0; {
-			runtime.Gosched()
-		}
+		sent += int64(n)
+		eventually(t, fmt.Sprintf("frame %d, after %d of which it slept %d times", sent, got.Load(), slept.Load()), func() bool {
+			return got.Load() >= sent || len(failed) > 0
+		})
 		for spin := range i % 97 * 40 { // the next comes later and later in the worker's way to sleep
 			_ = spin
 		}
