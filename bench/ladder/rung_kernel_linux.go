@@ -30,8 +30,11 @@ func openKernel(b *bed, of trackOf, setUp func(*track) error) (runner, error) {
 }
 
 func (k kernel) slice(d time.Duration) (sample, error) {
+	before, err := k.counters() // while nothing is sent yet
+	if err != nil {
+		return sample{}, err
+	}
 	return k.track.slice(k.bed, d, func(w *watch, c *counts) {
-		before, err := k.counters()
 		for time.Sleep(d); err == nil; time.Sleep(quiet) {
 			var now counters
 			now, err = k.counters()

@@ -15,7 +15,7 @@ import (
 const quiet = 5 * time.Millisecond
 
 // patience is how long what must happen may take.
-const patience = 10 * time.Second
+const patience = 30 * time.Second
 
 // least is how many frames a slice has: it lasts longer where others have the core.
 const least = 64
