@@ -113,7 +113,7 @@ type Stats struct {
 	RxMissed           uint64 // arrived while the card had no descriptor or no room
 	RxErrors           uint64 // damaged on the wire or of a forbidden length
 	RxDropped          uint64 // dropped by the driver because the card's descriptor made no sense
-	RxNoBuffer         uint64 // times that a frame had to wait because the pool was empty
+	RxNoBuffer         uint64 // times that the pool had no buffer for a receive queue
 	TxDropped          uint64 // taken by Send but not fit to be sent
 	// Counters are all counters of card and driver, by datasheet name.
 	Counters []Counter

@@ -111,13 +111,14 @@ func (q *rxQueue) Disarm() {
 	_ = w.event.Clear()
 }
 
-// waiting tells whether the card has filled the next descriptor.
+// waiting tells whether the card has filled the next descriptor. A queue without buffers, for which no interrupt
+// comes, counts as one that has something to do.
 func (q *rxQueue) waiting() bool {
 	next := q.next
 	if next == q.size {
 		next = 0
 	}
-	return q.desc(next).done()&chip.RxDD != 0
+	return q.starved || q.desc(next).done()&chip.RxDD != 0
 }
 
 // open lets the interrupt come. EIMS gets the bits of all queues that wait: a model that looks at its registers

@@ -73,10 +73,9 @@ func (q *rxQueue) runTold(batch []*packet.Buf) int {
 func (q *rxQueue) runAlike(batch []*packet.Buf) int {
 	room, key := q.room, q.said.key
 	span := q.span | q.said.span
-	w, fresh, out := q.from(q.next), q.stock().from(q.count-q.left), refsOf(batch)
+	d, bufs, out := q.desc(q.next), q.bufs.from(q.next), refsOf(batch)
 	i, end := step(0), steps(min(len(batch), q.left))
 	for i < end {
-		d := w.descStep(i)
 		w1 := d.done()
 		w0 := d.w0
 		// The key has that the descriptor is done and holds a whole frame.
@@ -84,13 +83,10 @@ func (q *rxQueue) runAlike(batch []*packet.Buf) int {
 		if sayings(w0, w1) != key || size >= room {
 			break
 		}
-		r := w.bufStep(i)
-		b, f := r.Buf(), fresh.atStep(i).Buf()
+		b := bufs.get(i)
 		b.SetSpanHash(span+packet.SpanLen(size), chip.RxHash(w0))
-		out.atStep(i).Set(b)
-		r.Set(f)
-		d.w0 = f.IOVA() + packet.Headroom
-		d.w1 = 0
+		out.put(i, b)
+		d = d.following()
 		i += steps(1)
 	}
 	n := i.index()
@@ -110,17 +106,13 @@ func (q *rxQueue) other(out **packet.Buf) bool {
 	}
 	w0 := d.w0
 	q.said = said{sayings(w0, w1), checked[statusIndex(w0, w1)&31] | hashed(w0)}
-	r := q.buf(q.next)
-	b, f := r.Buf(), q.fresh[q.count-q.left].Buf()
+	b := q.buf(q.next).Buf()
 	b.SetSpanHash(q.span+packet.SpanLen(size)|q.said.span, chip.RxHash(w0))
 	if w1&(chip.RxVP|chip.RxTS) != 0 {
 		q.note(b, w1)
 		q.said.key = 0 // the next comes this way, too
 	}
 	*out = b
-	r.Set(f)
-	d.w0 = f.IOVA() + packet.Headroom
-	d.w1 = 0
 	q.next++
 	q.left--
 	return true

@@ -66,7 +66,7 @@ func TestReceiveTail(t *testing.T) {
 	}
 }
 
-// Frames that find the pool empty wait in the ring, and none is lost on the way.
+// A port whose pool is empty hands out what its ring has, counts that it lacks buffers, and loses no frame.
 func TestReceivePoolEmpty(t *testing.T) {
 	r := open(t, nic.Config{RxRing: 64, Buffers: 128})
 	var want, got [][]byte
@@ -87,13 +87,17 @@ func TestReceivePoolEmpty(t *testing.T) {
 			got = append(got, b.AppendTo(nil))
 			held = append(held, b)
 		}
-		if n > 0 {
+		if n > 0 || len(held) == 0 {
 			continue
 		}
 		if now := r.stats().RxNoBuffer; now == waited {
 			t.Fatal("a frame waits for a buffer and is not counted")
 		} else {
 			waited = now
+		}
+		// What the card has filled does not wait for fresh buffers. One is in the descriptor that stays back.
+		if len(held) != 127 && len(got) < len(want) {
+			t.Errorf("%d frames came from a pool of 128 buffers, want 127", len(held))
 		}
 		packet.Free(held)
 		held = held[:0]

@@ -10,23 +10,20 @@ import (
 	"glassnic/packet"
 )
 
-// rxQueue is a receive queue: a ring in which every descriptor holds an empty buffer that the card
-// may fill. A filled one is swapped for another empty one on the spot, so the ring is always full.
+// rxQueue is a receive queue: a ring whose descriptors hold empty buffers that the card may fill.
 //
-// The queue works in stretches of up to 64 descriptors. When a stretch begins, its fresh buffers are
-// taken from the pool; when it ends, the card is told (RDT). So a packet costs neither by itself.
+// The queue works in stretches of up to 64 descriptors. When one ends, its descriptors get fresh buffers from the
+// pool, and the card is told (RDT). So a packet costs neither by itself.
 type rxQueue struct {
 	ring
 	next  int         // the descriptor that the card fills next
 	left  int         // descriptors of the stretch from next on
-	count int         // descriptors of the whole stretch
+	bare  int         // the first of those before next whose buffers are with the application
 	span  packet.Span // of a frame of one byte that came in at this port
 	room  uint64      // bytes that the card may write to a buffer
 	told  bool        // what the card says of frames is of interest
 	said  said        // of the last frame
 	clock *clock      // that stamps frames, or nil
-
-	fresh [rxStretch]packet.Ref // the last left of fresh[:count] are not in the ring yet
 
 	tail    mmio.Doorbell // RDT
 	stretch int           // the longest stretch
@@ -35,7 +32,7 @@ type rxQueue struct {
 
 	partial    bool        // the last descriptor did not end its frame
 	broken     bool        // drop the rest of that frame
-	starved    bool        // it waits because the pool was empty
+	starved    bool        // the pool was empty when descriptors were bare
 	head, last *packet.Buf // of that frame, so far
 	total      int         // bytes of it so far
 
@@ -55,6 +52,10 @@ const (
 	whole     = chip.RxDD | chip.RxEOP | 1<<chip.RxLenShift
 )
 
+// rxWords are wholeMask and whole for a loop to keep in registers: as constants of 64 bits, which no instruction
+// has room for beside what it does, both would cost one of their own for each frame.
+var rxWords = struct{ mask, whole uint64 }{wholeMask, whole}
+
 // Receive implements nic.RxQueue (datasheet 7.1.6, advanced receive descriptors).
 func (q *rxQueue) Receive(batch []*packet.Buf) int {
 	n := q.run(batch)
@@ -69,23 +70,19 @@ func (q *rxQueue) run(batch []*packet.Buf) int {
 	if q.partial || q.told {
 		return 0
 	}
-	span, room := q.span, q.room
-	w, fresh, out := q.from(q.next), q.stock().from(q.count-q.left), refsOf(batch)
+	span, room, mask, whole := q.span, q.room, rxWords.mask, rxWords.whole
+	d, bufs, out := q.desc(q.next), q.bufs.from(q.next), refsOf(batch)
 	i, end := step(0), steps(min(len(batch), q.left))
 	for i < end {
-		d := w.descStep(i)
 		// One comparison for all: any bit that is not as in whole makes the rotated difference huge.
-		size := bits.RotateLeft64(d.done()&wholeMask-whole, 32)
+		size := bits.RotateLeft64(d.done()&mask-whole, 32)
 		if size >= room {
 			break
 		}
-		r := w.bufStep(i)
-		b, f := r.Buf(), fresh.atStep(i).Buf()
+		b := bufs.get(i)
 		b.SetSpan(span + packet.SpanLen(size))
-		out.atStep(i).Set(b)
-		r.Set(f)
-		d.w0 = f.IOVA() + packet.Headroom
-		d.w1 = 0
+		out.put(i, b)
+		d = d.following()
 		i += steps(1)
 	}
 	n := i.index()
@@ -125,16 +122,48 @@ func (q *rxQueue) rest(batch []*packet.Buf, got int) int {
 	return got
 }
 
-// turn hands the descriptors of a stretch to the card and begins the next, which is empty where the pool
-// is.
+// turn gives bare descriptors fresh buffers, as far as the pool has some, and begins the next stretch.
 func (q *rxQueue) turn() {
 	if q.next == q.size {
 		q.next = 0
 	}
-	q.tail.Ring(q.limit())
-	q.count = copy(q.fresh[:], packet.Refs(q.cache.Take(min(q.stretch, q.size-q.next))))
-	q.left = q.count
-	q.starved = q.starved && q.left == 0
+	for q.bare != q.next {
+		end := q.next
+		if end < q.bare {
+			end = q.size
+		}
+		fresh := q.cache.Take(end - q.bare)
+		if len(fresh) == 0 {
+			if !q.starved {
+				q.noBuffer.Add(1)
+			}
+			q.starved = true
+			break
+		}
+		q.starved = false
+		q.fill(fresh)
+		q.tail.Ring(q.limit())
+	}
+	bare := q.next - q.bare
+	if bare < 0 {
+		bare += q.size
+	}
+	q.left = min(q.stretch, q.size-q.next, q.size-1-bare)
+}
+
+// fill gives bare descriptors buffers, not past the end of the ring.
+func (q *rxQueue) fill(fresh []*packet.Buf) {
+	d, in := q.desc(q.bare), refsOf(fresh)
+	for i, end := step(0), steps(len(fresh)); i < end; i += steps(1) {
+		d.w0 = in.get(i).IOVA() + packet.Headroom
+		d.w1 = 0
+		d = d.following()
+	}
+	end := q.bare + len(fresh)
+	copy(packet.Refs(q.slice(q.bare, end)), packet.Refs(fresh))
+	if q.bare = end; q.bare == q.size {
+		q.bare = 0
+	}
 }
 
 // UseCache implements nic.CacheUser.
@@ -150,13 +179,13 @@ func (q *rxQueue) UseCache(c *packet.Cache) bool {
 	return true
 }
 
-// limit is the tail that hands all descriptors to the card but one: when head and tail are equal the
-// ring is empty for the card (datasheet 7.1.9).
+// limit is the tail that hands all descriptors with buffers to the card, all but one where none is bare: with head
+// and tail equal the ring would be empty for the card (datasheet 7.1.9).
 func (q *rxQueue) limit() uint32 {
-	if q.next == 0 {
+	if q.bare == 0 {
 		return uint32(q.size - 1)
 	}
-	return uint32(q.next - 1)
+	return uint32(q.bare - 1)
 }
 
 // segment takes one descriptor that run does not take: a part of a longer frame, or one that makes no
@@ -164,22 +193,11 @@ func (q *rxQueue) limit() uint32 {
 func (q *rxQueue) segment() (frame *packet.Buf, more bool) {
 	d := q.desc(q.next)
 	w1 := d.done()
-	if w1&chip.RxDD == 0 {
-		return nil, false
-	}
-	if q.left == 0 {
-		if !q.starved {
-			q.noBuffer.Add(1)
-		}
-		q.starved = true
+	if w1&chip.RxDD == 0 || q.left == 0 {
 		return nil, false
 	}
 	w0 := d.w0
-	r, f := q.buf(q.next), q.fresh[q.count-q.left].Buf()
-	b := r.Buf()
-	r.Set(f)
-	d.w0 = f.IOVA() + packet.Headroom
-	d.w1 = 0
+	b := q.buf(q.next).Buf()
 	q.next++
 	q.left--
 
@@ -239,8 +257,8 @@ func (q *rxQueue) release() {
 		}
 	}
 	packet.Free([]*packet.Buf{q.head})
-	for ; q.left > 0; q.left-- {
-		free(q.fresh[q.count-q.left].Buf())
+	for ; q.bare != q.next%q.size; q.bare = (q.bare + 1) % q.size {
+		q.buf(q.bare).Set(nil)
 	}
 	for i := range q.size {
 		free(q.buf(i).Buf())

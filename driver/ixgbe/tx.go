@@ -17,7 +17,7 @@ type txQueue struct {
 	ring
 	next  int         // first free descriptor
 	left  int         // descriptors of the stretch from next on
-	plain packet.Span // the pool's number, as spans of its buffers have it
+	plain packet.Span // of a frame of minTx bytes of the cache's pool, but for the offset
 	top   uint64      // bytes of the longest frame, less minTx
 
 	tail    mmio.Doorbell // TDT
@@ -48,10 +48,17 @@ const (
 	// minTx is the shortest frame the card may be given, in bytes; it pads to 60 itself
 	// (datasheet 8.2.3.22.8, HLREG0.TXPADEN; 7.2.1.1, smaller ones are not allowed).
 	minTx = 17
-	// sizeMask takes from a span, shifted right by 16, the length and those flags that are zero in a
-	// frame of one buffer of the right pool.
+	// sizeMask takes from the difference of a span and plain, shifted right by 16, the length and those flags that
+	// are zero in a frame of one buffer of the right pool.
 	sizeMask = 0xffff | uint64(packet.TxMask)<<16
+	// lengths makes PAYLEN and DTALEN of a length.
+	lengths = 1<<chip.TxPaylenShift | 1
+	// txShort is word 1 of the descriptor of a whole frame of minTx bytes.
+	txShort = minTx*lengths | txData | chip.TxDCMDEOP
 )
+
+// txWords are constants for a loop to take from memory or registers, as rxWords are.
+var txWords = struct{ mask, lengths, short uint64 }{sizeMask, lengths, txShort}
 
 // Send implements nic.TxQueue (datasheet 7.2.3, advanced transmit descriptors).
 func (q *txQueue) Send(batch []*packet.Buf) int {
@@ -67,21 +74,22 @@ func (q *txQueue) Send(batch []*packet.Buf) int {
 
 // run sends frames of one buffer each, up to the end of the stretch.
 func (q *txQueue) run(batch []*packet.Buf) int {
-	plain, top := q.plain, q.top
-	w, in := q.from(q.next), refsOf(batch)
+	plain, top, lengths := q.plain, q.top, txWords.lengths
+	d, bufs, in := q.desc(q.next), q.bufs.from(q.next), refsOf(batch)
 	i, end := step(0), steps(min(len(batch), q.left))
 	for i < end {
-		b := in.atStep(i).Buf()
-		s := b.Span() ^ plain
-		// One comparison for all: any flag that is not as it should be makes the length huge.
-		size := uint64(s) >> 16 & sizeMask
-		if size-minTx > top {
+		b := in.get(i)
+		s := b.Span() - plain
+		// One comparison for all: any flag that is not as it should be makes the length huge, and so does a frame
+		// shorter than minTx.
+		above := uint64(s) >> 16 & txWords.mask
+		if above > top {
 			break
 		}
-		d := w.descStep(i)
 		d.w0 = b.IOVA() + s.Offset()
-		d.w1 = size*(1<<chip.TxPaylenShift+1) + (txData | chip.TxDCMDEOP) // PAYLEN and DTALEN
-		w.bufStep(i).Set(b)
+		d.w1 = above*lengths + txWords.short
+		bufs.put(i, b)
+		d = d.following()
 		i += steps(1)
 	}
 	n := i.index()
@@ -277,7 +285,7 @@ func (q *txQueue) use(c *packet.Cache, given bool) {
 		q.cache.Flush()
 	}
 	q.cache, q.given = c, given
-	q.plain = packet.MakeSpan(0, 0, c.Pool().Flags())
+	q.plain = packet.MakeSpan(0, minTx, c.Pool().Flags())
 	q.foreign = 0
 	for i := q.clean; i != q.next; i = (i + 1) % q.size {
 		if b := q.buf(i).Buf(); b == nil || packet.PoolOf(b) != c.Pool() {

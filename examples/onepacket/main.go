@@ -68,14 +68,14 @@ func (v *view) follow(port nic.Device) error {
 	title("The port is open: every receive descriptor holds an empty buffer")
 	v.receiveRing(0)
 
-	title("The application polls, and nothing is there: the driver takes the buffers of its first stretch")
-	rx.Receive(batch)
+	title("The application polls, and nothing is there: the driver looks at the descriptor, and the card notices nothing")
+	fmt.Printf("  Receive returned %d\n", rx.Receive(batch))
 
 	title("A frame is on the wire; the card writes it to memory, then the descriptor")
 	v.arrive(1)
 	v.receiveRing(0)
 
-	title("The application polls: it gets the frame, and the descriptor a new buffer")
+	title("The application polls: it gets the frame; the descriptor stays as it is until the stretch ends")
 	n := rx.Receive(batch)
 	fmt.Printf("  Receive returned %d, of %d bytes\n", n, batch[0].Len())
 	v.receiveRing(0)
@@ -93,10 +93,11 @@ func (v *view) follow(port nic.Device) error {
 	// The buffer goes back to its pool. Close would complain of one that did not.
 	tx.Send(nil)
 
-	title("15 more frames end the stretch of 16: the driver hands its descriptors back to the card")
+	title("15 more frames end the stretch of 16: its descriptors get fresh buffers, and the card is told")
 	v.arrive(15)
 	n = rx.Receive(batch)
 	fmt.Printf("  Receive returned %d\n", n)
+	v.receiveRing(0)
 	packet.Free(batch[:n])
 	return nil
 }

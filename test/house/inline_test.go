@@ -20,7 +20,7 @@ var hot = map[string][]string{
 	},
 	"bus/mmio":      {"Region.Size", "Region.SeesReads", "Region.Doorbell"},
 	"driver/afxdp":  {"(*ring).desc", "(*ring).addr", "(*ring).produced", "(*ring).consumed", "(*ring).needsWakeup"},
-	"driver/ixgbe":  {"(*desc).done", "window.desc", "window.buf", "window.from", "window.descStep", "window.bufStep", "steps", "step.index", "refs.atStep", "refs.at", "refs.from", "(*rxQueue).limit", "(*txQueue).free"},
+	"driver/ixgbe":  {"(*desc).done", "ring.desc", "ring.buf", "(*desc).following", "steps", "step.index", "refs.at", "refs.get", "refs.put", "refs.from", "(*rxQueue).limit", "(*txQueue).free"},
 	"driver/virtio": {"splitView.desc", "splitView.head", "splitView.elems", "elems.atStep", "refs.at", "refs.atStep", "refs.from", "clearHeader", "(*tally).add", "(*desc).done", "descs.atStep", "store64", "(*txQueue).went"},
 	"driver/vhost":  {"asks", "move", "plainHeader", "(*row).buffer", "(*view).head", "(*view).putPacked", "(*view).putUsed", "store64"},
 }
