@@ -30,7 +30,8 @@ const (
 	// them, or whoever receives them does. A Cutter cuts the others.
 	TxSegment
 	// Timestamps: the card's clock runs, and stamps messages of PTP that arrive (packet.HasTimestamp) and frames with
-	// packet.NeedsTimestamp that leave; see Timestamper and ClockOf.
+	// packet.NeedsTimestamp that leave; see Timestamper and ClockOf. Ports that are no Timestampers have the kernel stamp
+	// all that arrives, with the system's time.
 	Timestamps
 )
 

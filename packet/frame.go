@@ -100,7 +100,7 @@ func (b *Buf) AppendTo(dst []byte) []byte {
 	return dst
 }
 
-// Timestamp returns when the frame arrived, in nanoseconds of the card's clock.
+// Timestamp returns when the frame arrived, in nanoseconds of the clock of the card, or the kernel.
 func (b *Buf) Timestamp() (ns int64, ok bool) {
 	if b.Flags()&HasTimestamp == 0 {
 		return 0, false

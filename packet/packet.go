@@ -32,7 +32,7 @@ const (
 	HasHash
 	// HasVLAN means that VLAN holds a tag which was taken out of the frame.
 	HasVLAN
-	// HasTimestamp means that Timestamp is the card's time of reception.
+	// HasTimestamp means that Timestamp is the time of reception, by the card or the kernel.
 	HasTimestamp
 	// IPChecksumGood and IPChecksumBad: the card verified the IPv4 header checksum.
 	IPChecksumGood

@@ -59,7 +59,7 @@ type Config struct {
 	// Filter tells which frames are captured; nil: all. The others are counted (Report.Filtered), but for those that
 	// the kernel has passed over (nic.Prefilter).
 	Filter *filter.Program
-	// Timestamps has frames that the card stamped (packet.HasTimestamp) stored with that time, instead of the host's time
+	// Timestamps has frames that the card or the kernel stamped (packet.HasTimestamp) stored with that time, instead of the host's time
 	// at which their batch was received.
 	Timestamps bool
 	// Count is how many frames are captured, those that Filter leaves out not counted; 0: until ctx ends.

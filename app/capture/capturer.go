@@ -16,7 +16,7 @@ type counts struct {
 	written         capfile.Tally
 	filtered        uint64
 	failed          uint64
-	stamped         uint64 // of those received, by the card
+	stamped         uint64 // of those received, by the card or the kernel
 	sleeps          worker.Sleeps
 }
 
@@ -31,7 +31,7 @@ type capturer struct {
 	count   uint64 // 0: no limit
 	snap    int
 	filter  *filter.Program // nil: all frames
-	stamps  bool            // times are the card's where there are any
+	stamps  bool            // times are those of the card or the kernel where there are any
 	idle    worker.Idle
 	adapt   bool
 	missed  uint64 // by the card, before Run

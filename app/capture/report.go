@@ -24,7 +24,7 @@ type Report struct {
 	Drops       map[string]uint64 `json:"drops"`         // by reason; all reasons are present
 	Missed      uint64            `json:"missed"`        // by the card, since nobody fetched them in time
 	worker.Rate                   // of what was received
-	// Stamped is there with Config.Timestamps: how many of what was received the card stamped.
+	// Stamped is there with Config.Timestamps: how many of what was received the card or the kernel stamped.
 	Stamped *uint64 `json:"stamped,omitempty"`
 	// Sleeps is there with Config.Adaptive.
 	Sleeps *worker.Sleeps `json:"sleeps,omitempty"`

@@ -76,7 +76,7 @@ The worker polls and keeps a CPU busy. With --adaptive it sleeps when it has not
 	fs.IntVarP(&f.seconds, "rotate-seconds", "G", 0, "begin the next file after so many seconds; its name may hold the time as %H%M%S")
 	fs.IntVarP(&f.files, "file-count", "W", 0, "how many files: with -C in turn, with -G until the end")
 	fs.BoolVarP(&f.cfg.Unbuffered, "packet-buffered", "U", false, "write packets at once")
-	fs.BoolVar(&f.cfg.Timestamps, "timestamps", false, "store the time of the card's own clock with packets that it stamps: an 82599 those of PTP")
+	fs.BoolVar(&f.cfg.Timestamps, "timestamps", false, "store the time by the card's own clock with packets that it stamps, an 82599 those of PTP, or the kernel's at packet:")
 	adaptiveFlag(c, &f.cfg.Adaptive)
 	durationFlag(c, &f.duration, 0, "end after so long (0: no end)")
 	fs.BoolVar(&f.asJSON, "json", false, "reports as one JSON object a line")
@@ -152,8 +152,8 @@ func (f *capFlags) check(c *cobra.Command) error {
 func (f *capFlags) capture(c *cobra.Command, port nic.Device, out io.WriteCloser, reports io.Writer) error {
 	ctx, cancel := limit(c, f.duration)
 	defer cancel()
-	if _, own := nic.ClockOf(port); f.cfg.Timestamps && !own {
-		fmt.Fprintf(c.ErrOrStderr(), "glassnic: %s: the card has no clock: packets get the machine's time of their receipt\n", port.Info().Address)
+	if f.cfg.Timestamps && port.Info().Offloads&nic.Timestamps == 0 {
+		fmt.Fprintf(c.ErrOrStderr(), "glassnic: %s: nothing stamps packets here: they get the machine's time of their receipt\n", port.Info().Address)
 	}
 	f.cfg.Port, f.cfg.Output, f.cfg.Trouble = port, out, complain(c)
 	total, err := capture.Run(ctx, f.cfg, func(r capture.Report) {

@@ -31,6 +31,7 @@ type Device struct {
 	link  *netif.Interface
 	index int
 	mtu   int // of the interface when it was opened, in bytes
+	does  nic.Offloads
 
 	mu     sync.Mutex // for what follows
 	missed uint64
@@ -50,7 +51,7 @@ func Open(name string, cfg nic.Config) (_ *Device, err error) {
 	if err != nil {
 		return nil, err
 	}
-	d.link, d.index, d.mtu = link, state.Index, state.MTU
+	d.link, d.index, d.mtu, d.does = link, state.Index, state.MTU, cfg.Offloads&nic.Timestamps
 	if d.Port, err = soft.New("afpacket", "packet:"+name, "network interface", state.MAC, cfg); err != nil {
 		return nil, err
 	}
@@ -128,6 +129,13 @@ func set(fd int, options ...struct {
 
 // allProtocols is ETH_P_ALL in network byte order.
 const allProtocols = unix.ETH_P_ALL<<8 | unix.ETH_P_ALL>>8
+
+// Info implements nic.Device.
+func (d *Device) Info() nic.Info {
+	i := d.Port.Info()
+	i.Offloads = d.does
+	return i
+}
 
 // RxQueue implements nic.Device.
 func (d *Device) RxQueue(i int) nic.RxQueue { return d.rx[i] }

@@ -209,3 +209,53 @@ func TestRefused(t *testing.T) {
 		}
 	})
 }
+
+// poll waits until a socket is readable.
+func poll(fd int) error {
+	_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 20_000)
+	return err
+}
+
+// TestTimestamps: frames carry the time at which the kernel got them, between their sending and that at which they were
+// seen to be there; without being asked for, none.
+func TestTimestamps(t *testing.T) {
+	inNamespace(t, "1500", func() {
+		cfg := nic.Config{Interrupts: true}
+		a, plain := open(t, "left", cfg), open(t, "right", cfg)
+		cfg.Offloads = nic.Timestamps
+		b := open(t, "right", cfg)
+		defer closeAll(t, a, b, plain)
+		if plain.Info().Offloads != 0 || b.Info().Offloads != nic.Timestamps {
+			t.Errorf("offloads %v and %v", plain.Info().Offloads, b.Info().Offloads)
+		}
+		batch, last := make([]*packet.Buf, 7), int64(0)
+		for i := range 5 {
+			sent := time.Now().UnixNano()
+			send(t, a, 2048, testFrame(60+i, "\x88\xb5"))
+			for unix.EINTR == poll(b.rx[0].WaitFD()) {
+			}
+			there := time.Now().UnixNano()
+			n := b.RxQueue(0).Receive(batch)
+			if n != 1 {
+				t.Errorf("%d frames", n)
+				return
+			}
+			at, ok := batch[0].Timestamp()
+			if !ok || at < sent || at > there || at <= last {
+				t.Errorf("sent at %d, there at %d, stamped %v %d, the one before %d", sent, there, ok, at, last)
+			}
+			last = at
+			packet.Free(batch[:n])
+		}
+		for got, end := 0, time.Now().Add(20*time.Second); got < 5 && time.Now().Before(end); {
+			n := plain.RxQueue(0).Receive(batch)
+			for _, p := range batch[:n] {
+				if at, ok := p.Timestamp(); ok {
+					t.Errorf("stamped %d without being asked to", at)
+				}
+			}
+			packet.Free(batch[:n])
+			got += n
+		}
+	})
+}

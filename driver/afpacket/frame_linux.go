@@ -28,6 +28,7 @@ const (
 // apart yet: these are made again.
 type frame struct {
 	data []byte
+	at   int64  // when it came, in nanoseconds since 1970
 	tag  []byte // VLAN tag, nil: none
 	sum  bool   // the checksum at sumAt+sumOff is to be completed, from sumAt on
 	tags [tagSize]byte
@@ -50,6 +51,7 @@ func (f *frame) parse(b block, off int) bool {
 	}
 	v := h[mac-vnetSize : mac]
 	f.data = h[mac : mac+snap]
+	f.at = int64(ne.Uint32(h[4:]))*1e9 + int64(ne.Uint32(h[8:]))
 	f.tag = nil
 	if status&unix.TP_STATUS_VLAN_VALID != 0 {
 		tpid := uint16(unix.ETH_P_8021Q)

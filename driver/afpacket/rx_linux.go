@@ -34,8 +34,9 @@ type rxQueue struct {
 	left  int   // frames in it that have not been read
 	off   int   // where the first of those is
 
-	frame frame // the first of those, once it was looked at
-	begun bool
+	stamps bool  // frames get the time at which they came
+	frame  frame // the first of those, once it was looked at
+	begun  bool
 }
 
 func (q *rxQueue) open(cfg nic.Config, index int) (err error) {
@@ -56,6 +57,11 @@ func (q *rxQueue) open(cfg nic.Config, index int) (err error) {
 	if err != nil {
 		return err
 	}
+	if q.stamps = cfg.Offloads&nic.Timestamps != 0; q.stamps {
+		if err := stamp(q.fd); err != nil {
+			return err
+		}
+	}
 	blocks := uint32(max(minBlocks, cfg.RxRing*minRoom/blockSize))
 	req := unix.TpacketReq3{
 		Block_size: blockSize, Block_nr: blocks, Frame_size: minRoom, Frame_nr: blocks * blockSize / minRoom, Retire_blk_tov: retire,
@@ -68,6 +74,18 @@ func (q *rxQueue) open(cfg nic.Config, index int) (err error) {
 	}
 	if err := unix.Bind(q.fd, &unix.SockaddrLinklayer{Protocol: allProtocols, Ifindex: index}); err != nil {
 		return fmt.Errorf("bind: %w", err)
+	}
+	return nil
+}
+
+// stamp has the kernel take the time of frames when they come into its stack, rather than when they come into the ring
+// (networking/timestamping.rst, 1.1).
+func stamp(fd int) error {
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
+		return fmt.Errorf("SO_TIMESTAMPNS: %w", err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_TIMESTAMP, unix.SOF_TIMESTAMPING_SOFTWARE); err != nil {
+		return fmt.Errorf("PACKET_TIMESTAMP: %w", err)
 	}
 	return nil
 }
@@ -100,6 +118,9 @@ func (q *rxQueue) Receive(batch []*packet.Buf) int {
 		}
 		b, more := q.frame.take(q.Rx)
 		if b != nil {
+			if q.stamps {
+				b.SetTimestamp(q.frame.at)
+			}
 			batch[n] = b
 			n++
 			bytes += b.TotalLen()

@@ -23,6 +23,7 @@ type line struct {
 	RxErrors  uint64 `json:"rx_errors"`
 	RxDropped uint64 `json:"rx_dropped"`
 	TxDropped uint64 `json:"tx_dropped"`
+	Stamped   uint64
 
 	Sleeps *struct {
 		Sleeps, Woken, Vain uint64
