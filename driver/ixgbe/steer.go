@@ -151,7 +151,11 @@ func (d *Device) steer(s steering) error {
 		case byEtherType:
 			at := etherTypeSlots[n]
 			r.Write32(chip.ETQS(at), chip.EtqsQUEUEEN|uint32(rule.Queue)<<chip.EtqsRXQShift)
-			r.Write32(chip.ETQF(at), chip.EtqfFILTEREN|uint32(rule.EtherType))
+			filter := chip.EtqfFILTEREN | uint32(rule.EtherType)
+			if d.clock != nil && rule.EtherType == ptpType {
+				filter |= chip.Etqf1588 // it matches before ptpFilter
+			}
+			r.Write32(chip.ETQF(at), filter)
 		case bySYNFirst:
 			syn = chip.SynqfQUEUEEN | chip.SynqfSYNQFP | uint32(rule.Queue)<<chip.SynqfRXQShift
 		case bySYNLast:

@@ -13,6 +13,7 @@ import (
 	facts "glassnic/chip/ixgbe"
 	"glassnic/driver/ixgbe"
 	"glassnic/nic"
+	"glassnic/packet"
 	model "glassnic/sim/ixgbe"
 )
 
@@ -241,5 +242,55 @@ func TestLazyDirector(t *testing.T) {
 	l.done = true
 	if err := f.SetRules(rules(t, "ip4 vlan 5=0")); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestStampsBesideRules: messages of PTP are stamped in whatever queue rules lead them to, with all filters in use, and
+// again when the rules are gone.
+func TestStampsBesideRules(t *testing.T) {
+	r, now := timed(t, nic.Config{RxQueues: 4}, 0)
+	udp := ip(false, false, 1, 2, 319, 319)
+	binary.BigEndian.PutUint16(udp[38:], 56)
+	copy(udp[42:], []byte{0, 2, 0, 44})
+	all := rules(t, "ethertype 0x1000=3", "ethertype 0x1001=3", "ethertype 0x1002=3", "ethertype 0x1003=3", "ethertype 0x1004=3", "ethertype 0x1005=3")
+	for _, c := range []struct {
+		what        string
+		rules       []nic.Rule
+		layer2, udp int // queues
+	}{
+		{"none", nil, 0, -1},
+		{"six types", all, 0, -1},
+		{"PTP's type", append(all, rules(t, "ethertype 0x88f7=2", "udp4 dport 319=1")...), 2, 1},
+		{"flow director", rules(t, "udp4 dst 10.0.0.2/31=3", "udp4 dst 10.0.0.4/31=drop"), 0, 3},
+		{"none again", nil, 0, -1},
+	} {
+		if err := r.dev.SetRules(c.rules); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range []struct {
+			data  []byte
+			queue int
+		}{{ptpEvent(0), c.layer2}, {udp, c.udp}} {
+			*now += time.Second
+			want := r.clock()
+			r.wire.put(f.data)
+			r.step()
+			*now += time.Second
+			got := -1
+			for q := range 4 {
+				var batch [8]*packet.Buf
+				n := r.dev.RxQueue(q).Receive(batch[:])
+				for _, b := range batch[:n] {
+					got = q
+					if ns, ok := b.Timestamp(); !ok || !near(time.Unix(0, ns), want) {
+						t.Errorf("%s: stamp %v %v, want %v", c.what, ok, time.Unix(0, ns), want)
+					}
+				}
+				packet.Free(batch[:n])
+			}
+			if got < 0 || f.queue >= 0 && got != f.queue {
+				t.Errorf("%s: in queue %d, want %d", c.what, got, f.queue)
+			}
+		}
 	}
 }

@@ -125,13 +125,16 @@ func (c *Card) stampRx(data []byte) uint64 {
 	return chip.RxTS
 }
 
-// findPTP returns the message in a frame of at least 60 bytes: by an EtherType for which an EtherType filter says so
-// (8.2.3.7.21), or by the UDP port of RXMTRL.
+// findPTP returns the message in a frame of at least 60 bytes: by an EtherType for which the first filter that matches
+// says so (7.1.2.3, 8.2.3.7.21), or by the UDP port of RXMTRL.
 func (c *Card) findPTP(data []byte) (message []byte, byUDP bool) {
 	kind := binary.BigEndian.Uint16(data[12:])
 	for i := range 8 {
-		if f := c.get(chip.ETQF(i)); f&chip.Etqf1588 == chip.Etqf1588 && uint16(f) == kind {
-			return data[14:], false
+		if f := c.get(chip.ETQF(i)); f&chip.EtqfFILTEREN != 0 && uint16(f) == kind {
+			if f&chip.Etqf1588 == chip.Etqf1588 {
+				return data[14:], false
+			}
+			return nil, false
 		}
 	}
 	var h headers
