@@ -158,16 +158,20 @@ func (q *txQueue) ask() {
 
 // reclaim gives the buffers back of which the card has reported completion.
 func (q *txQueue) reclaim() {
+	end := q.clean
 	for q.open > 0 {
 		last := q.reports[q.oldest]
 		if q.desc(last).done()&chip.TxDD == 0 {
-			return
+			break
 		}
 		q.open--
 		if q.oldest++; q.oldest == len(q.reports) {
 			q.oldest = 0
 		}
-		q.giveBack(last + 1)
+		end = last + 1
+	}
+	if end != q.clean {
+		q.giveBack(end)
 	}
 }
 
