@@ -22,13 +22,15 @@ type Filterer interface {
 }
 
 // Rule says what happens to some frames. It is one of three kinds: of an EtherType, of TCP segments with SYN, or of
-// packets of IPv4, by all fields that are not zero.
+// packets of IPv4 or IPv6, by all fields that are not zero. Where a card knows flows of IPv6 by a hash alone, a few frames of
+// others may go where a rule of IPv6 says: those whose hash is the same.
 type Rule struct {
 	EtherType uint16 // but IP's, behind a VLAN tag or without; 0: another kind
 	SYN       bool   // all TCP segments that open a connection
 
+	IPv6             bool         // packets of IPv6 instead of IPv4
 	Protocol         uint8        // 6 TCP, 17 UDP, 132 SCTP; 0: any
-	Src, Dst         netip.Prefix // of IPv4; zero: any
+	Src, Dst         netip.Prefix // of that version; zero: any
 	SrcPort, DstPort uint16       // with Protocol; 0: any
 	VLAN             uint16       // 1 to 4094; 0: any, and none
 
@@ -47,9 +49,10 @@ const (
 	RuleSYN
 	RuleFlow // of IPv4
 	RuleDrop // of IPv4, too
+	RuleFlow6
 )
 
-var kindNames = []string{"ethertype", "syn", "flow", "drop"}
+var kindNames = []string{"ethertype", "syn", "flow", "drop", "flow6"}
 
 // String returns the names, such as "ethertype,flow", or "none".
 func (k RuleKinds) String() string {
@@ -65,7 +68,11 @@ func (k RuleKinds) String() string {
 	return strings.Join(s, ",")
 }
 
-var protocolNames = map[string]uint8{"ip4": 0, "tcp4": 6, "udp4": 17, "sctp4": 132}
+// flows are what a rule of a flow begins with.
+var flows = map[string]Rule{
+	"ip4": {}, "tcp4": {Protocol: 6}, "udp4": {Protocol: 17}, "sctp4": {Protocol: 132},
+	"ip6": {IPv6: true}, "tcp6": {IPv6: true, Protocol: 6}, "udp6": {IPv6: true, Protocol: 17}, "sctp6": {IPv6: true, Protocol: 132},
+}
 
 // String returns the rule as ParseRule reads it.
 func (r Rule) String() string {
@@ -80,8 +87,8 @@ func (r Rule) String() string {
 		return "syn" + to
 	}
 	var s strings.Builder
-	for name, p := range protocolNames {
-		if p == r.Protocol {
+	for name, f := range flows {
+		if f.Protocol == r.Protocol && f.IPv6 == r.IPv6 {
 			s.WriteString(name)
 		}
 	}
@@ -120,14 +127,17 @@ func (r Rule) Check(queues int) error {
 	case r.EtherType != 0 && r.EtherType < 0x600: // IEEE 802.3, 3.2.6
 		return fmt.Errorf("EtherType %#04x: want 0x0600 or more", r.EtherType)
 	case (r.SrcPort != 0 || r.DstPort != 0) && r.Protocol == 0:
-		return errors.New("ports without a protocol: want tcp4, udp4 or sctp4")
+		return errors.New("ports without a protocol: want TCP, UDP or SCTP, such as tcp4")
 	case r.Protocol != 0 && r.Protocol != 6 && r.Protocol != 17 && r.Protocol != 132:
 		return fmt.Errorf("protocol %d: want TCP (6), UDP (17) or SCTP (132)", r.Protocol)
 	case r.VLAN > 4094:
 		return fmt.Errorf("VLAN %d: want 1 to 4094", r.VLAN)
 	}
 	for _, p := range []netip.Prefix{r.Src, r.Dst} {
-		if p.IsValid() && (!p.Addr().Is4() || p.Bits() == 0) || !p.IsValid() && p != (netip.Prefix{}) {
+		if p.IsValid() && (p.Addr().Is4() == r.IPv6 || p.Addr().Is4In6() || p.Bits() == 0) || !p.IsValid() && p != (netip.Prefix{}) {
+			if r.IPv6 {
+				return fmt.Errorf("%v: want an IPv6 address, or a prefix with a length of 1 to 128", p)
+			}
 			return fmt.Errorf("%v: want an IPv4 address, or a prefix with a length of 1 to 32", p)
 		}
 		if p != p.Masked() {
@@ -141,6 +151,9 @@ func (r Rule) Check(queues int) error {
 func (r Rule) Overlaps(o Rule) bool {
 	if (r.EtherType != 0) != (o.EtherType != 0) {
 		return false // EtherTypes of IP have no filters
+	}
+	if !r.SYN && !o.SYN && r.IPv6 != o.IPv6 {
+		return false
 	}
 	differ := func(a, b uint16) bool { return a != 0 && b != 0 && a != b }
 	apart := func(a, b netip.Prefix) bool { return a.IsValid() && b.IsValid() && !a.Overlaps(b) }
@@ -156,7 +169,8 @@ func (r Rule) Overlaps(o Rule) bool {
 }
 
 // ParseRule reads a rule: what it matches, and the queue, or drop: "ethertype 0x88cc=1", "syn=0", "tcp4 dport 80=2" or
-// "ip4 src 10.0.0.0/8 vlan 5=drop". After ip4, tcp4, udp4 or sctp4 come any of src, dst, sport, dport and vlan.
+// "ip4 src 10.0.0.0/8 vlan 5=drop". After ip4, tcp4, udp4, sctp4, or the same with 6, come any of src, dst, sport, dport and
+// vlan.
 func ParseRule(s string) (Rule, error) {
 	var r Rule
 	what, to, ok := strings.Cut(s, "=")
@@ -181,7 +195,7 @@ func ParseRule(s string) (Rule, error) {
 		}
 		r.Queue = int(n)
 	}
-	protocol, isFlow := protocolNames[words[0]]
+	flow, isFlow := flows[words[0]]
 	switch {
 	case words[0] == "ethertype" && len(words) == 2:
 		if err := number(words[1], &r.EtherType); err != nil {
@@ -192,9 +206,9 @@ func ParseRule(s string) (Rule, error) {
 		r.SYN = true
 		return r, nil
 	case !isFlow:
-		return r, fmt.Errorf("%q: want ethertype N, syn, ip4, tcp4, udp4 or sctp4", what)
+		return r, fmt.Errorf("%q: want ethertype N, syn, ip4, tcp4, udp4, sctp4, ip6, tcp6, udp6 or sctp6", what)
 	}
-	r.Protocol = protocol
+	r.Protocol, r.IPv6 = flow.Protocol, flow.IPv6
 	if words = words[1:]; len(words)%2 != 0 {
 		return r, fmt.Errorf("%q: want a value behind each of src, dst, sport, dport and vlan", what)
 	}

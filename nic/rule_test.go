@@ -20,6 +20,10 @@ func TestParseRule(t *testing.T) {
 		"udp4 src 198.18.0.1 dst 198.19.0.0/16 sport 1 dport 65535=3": {
 			Protocol: 17, Src: netip.MustParsePrefix("198.18.0.1/32"), Dst: netip.MustParsePrefix("198.19.0.0/16"), SrcPort: 1, DstPort: 65535, Queue: 3,
 		},
+		"ip6 vlan 5=1": {IPv6: true, VLAN: 5, Queue: 1},
+		"tcp6 src 2001:db8::/32 dst 2001:db8::1 dport 80=2": {
+			IPv6: true, Protocol: 6, Src: netip.MustParsePrefix("2001:db8::/32"), Dst: netip.MustParsePrefix("2001:db8::1/128"), DstPort: 80, Queue: 2,
+		},
 	} {
 		r, err := nic.ParseRule(text)
 		if err != nil || r != want || r.String() != text {
@@ -39,6 +43,10 @@ func TestParseRule(t *testing.T) {
 		"ip4 dport 80=1":              "ports without a protocol",
 		"ip4 vlan 4095=1":             "want 1 to 4094",
 		"ip4 src ::1=1":               "want an IPv4 address",
+		"ip6 src 10.0.0.1=1":          "want an IPv6 address",
+		"udp6 dst ::/0=1":             "a length of 1 to 128",
+		"ip6 src ::ffff:10.0.0.1=1":   "want an IPv6 address",
+		"ip6 src 2001:db8::1/64=1":    "want 2001:db8::/64",
 		"ip4 src 0.0.0.0/0=1":         "a length of 1 to 32",
 		"ip4 src 10.0.0.1/8=1":        "want 10.0.0.0/8",
 		"ethertype 0x5ff=1":           "0x0600 or more",
@@ -77,6 +85,8 @@ func TestOverlaps(t *testing.T) {
 		{"ip4 src 10.0.0.0/8=0", "ip4 src 10.1.0.0/16=1", true}, {"ip4 src 10.0.0.0/8=0", "ip4 src 11.0.0.0/8=1", false},
 		{"ip4 src 10.0.0.0/8=0", "ip4 dst 11.0.0.0/8=1", true}, {"tcp4 dport 80=0", "tcp4 dport 81=0", false},
 		{"tcp4 dport 80=0", "tcp4 sport 81=0", true}, {"ip4 vlan 1=0", "ip4 vlan 2=0", false},
+		{"tcp4 dport 80=0", "tcp6 dport 80=1", false}, {"syn=0", "tcp6 dport 80=1", true}, {"syn=0", "udp6=1", false},
+		{"ip6 src 2001:db8::/32=0", "tcp6 src 2001:db8:1::/48=1", true}, {"ip6 src 2001:db8::1=0", "ip6 src 2001:db8::2=1", false},
 	} {
 		a, _ := nic.ParseRule(c.a)
 		b, _ := nic.ParseRule(c.b)

@@ -73,6 +73,7 @@ const (
 	FdirmL4P             uint32 = 1 << 3
 	FdirmFLEX            uint32 = 1 << 4
 	FdirmDIPV6           uint32 = 1 << 5
+	Fdirip6mDIPMShift           = 16
 	FdirhashHASH         uint32 = 0x7FFF
 	FdirhashVALID        uint32 = 1 << 15
 	FdirhashINDEXShift          = 16

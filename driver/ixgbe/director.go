@@ -2,30 +2,38 @@ package ixgbe
 
 import (
 	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
 	"math/bits"
+	"net/netip"
 
 	chip "glassnic/chip/ixgbe"
 	"glassnic/nic"
 )
 
 const (
-	// directorRules is how many rules flow director has room for, in the smallest memory that it can be given: two less
-	// than buckets (7.1.2.7.1).
-	directorRules = 1<<chip.FDIRPerfectBits - 2
-	// directorKey chooses the bits of a flow that make its bucket. The register's reset value leaves most out; this is
-	// the one that Linux's driver uses.
-	directorKey = 0x3DAD14E2
+	// directorRules and signatureRules are how many rules of IPv4 or IPv6 flow director has room for, in the smallest
+	// memory that it can be given: two less than buckets (7.1.2.7.1).
+	directorRules  = 1<<chip.FDIRPerfectBits - 2
+	signatureRules = 1<<chip.FDIRSignatureBits - 2
+	// directorKey chooses the bits of a flow that make its bucket, signatureKey those of its signature. The registers'
+	// reset values leave most out; these are those that Linux's driver uses.
+	directorKey  = 0x3DAD14E2
+	signatureKey = 0x174D3614
 	// neverOn is a queue that is not enabled: where dropped packets are led by convention of drivers.
 	neverOn = chip.MaxQueues - 1
 )
 
 // flowMask is which fields rules say: lengths of the prefixes in bits.
 type flowMask struct {
+	ipv6                             bool
 	src, dst                         int
 	srcPort, dstPort, vlan, protocol bool
 }
 
 func maskOf(r nic.Rule) (m flowMask) {
+	m.ipv6 = r.IPv6
 	if r.Src.IsValid() {
 		m.src = r.Src.Bits()
 	}
@@ -36,6 +44,54 @@ func maskOf(r nic.Rule) (m flowMask) {
 	return m
 }
 
+// directorFits refuses rules that flow director cannot do together.
+func (s *steering) directorFits() error {
+	seen := map[uint32]nic.Rule{}
+	first, n, room := true, 0, directorRules
+	for i, r := range s.rules {
+		if s.places[i] != byDirector {
+			continue
+		}
+		m := maskOf(r)
+		if first {
+			s.mask, first = m, false
+		}
+		switch {
+		case m.ipv6 != s.mask.ipv6:
+			return fmt.Errorf("%v: flow director serves flows of IPv4 or of IPv6, one of them for the whole port (7.1.2.7): leave out the others, or have those of IPv4 say whole addresses, no VLAN and no drop, which five-tuple filters do", r)
+		case m != s.mask:
+			return fmt.Errorf("%v: flow director has one mask for all its rules: want the same fields, and prefixes of the same length, as in the rules before it", r)
+		}
+		n++
+		if !r.IPv6 {
+			continue
+		}
+		room = signatureRules
+		h := filterOf(r, i)
+		if other, ok := seen[h]; ok && other.Queue != r.Queue {
+			return fmt.Errorf("%v: has the signature of %v by chance, and the card would take one for the other (7.1.2.7): want the same queue, or one of them left out", r, other)
+		}
+		seen[h] = r
+	}
+	if n > room {
+		return fmt.Errorf("%d rules in flow director: there is room for %d (7.1.2.7)", n, room)
+	}
+	return nil
+}
+
+// directorDoes refuses rules that flow director cannot do.
+func directorDoes(r nic.Rule) error {
+	switch {
+	case r.Protocol == 132 && (r.SrcPort != 0 || r.DstPort != 0):
+		return errors.New("flow director has no mask for ports of SCTP (8.2.3.21)")
+	case r.IPv6 && r.Queue == nic.Drop:
+		return errors.New("flow director knows flows of IPv6 by a hash, which others may have too (7.1.2.7): lead them to a queue, and drop them there")
+	case r.IPv6 && (max(r.Src.Bits(), 0)%8 != 0 || max(r.Dst.Bits(), 0)%8 != 0):
+		return errors.New("flow director masks whole bytes of IPv6 addresses (8.2.3.21, FDIRIP6M): want prefixes with a length of 8, 16, 24 …")
+	}
+	return nil
+}
+
 // fillDirector adds the rules that flow director serves (7.1.2.7).
 func (d *Device) fillDirector(s steering) error {
 	first := true
@@ -44,7 +100,7 @@ func (d *Device) fillDirector(s steering) error {
 			continue
 		}
 		if first {
-			if err := d.startDirector(); err != nil {
+			if err := d.startDirector(s.mask.ipv6); err != nil {
 				return err
 			}
 			d.maskDirector(s.mask)
@@ -61,7 +117,7 @@ func (d *Device) fillDirector(s steering) error {
 func (d *Device) emptyDirector(s steering) error {
 	for i, rule := range s.rules {
 		if s.places[i] == byDirector {
-			if err := d.command(bucketOf(rule), i, chip.FdircmdRemove); err != nil {
+			if err := d.command(filterOf(rule, i), chip.FdircmdRemove); err != nil {
 				return err
 			}
 		}
@@ -70,11 +126,17 @@ func (d *Device) emptyDirector(s steering) error {
 }
 
 // startDirector gives flow director a part of the packet buffer, for which nothing may be received meanwhile, and makes
-// its tables (4.6.7, 7.1.2.7.1).
-func (d *Device) startDirector() error {
-	if d.directing {
+// its tables (4.6.7, 7.1.2.7.1): of flows of IPv4, or of signatures for IPv6. For other tables than before, all rules are
+// gone.
+func (d *Device) startDirector(ipv6 bool) error {
+	ctrl := chip.FdirctrlPBALLOC64K | neverOn<<chip.FdirctrlDROPQShift | 0xA<<chip.FdirctrlMAXLENShift
+	if !ipv6 {
+		ctrl |= chip.FdirctrlPERFECT
+	}
+	if d.directing == ctrl {
 		return nil
 	}
+	d.directing = 0
 	r, ctx := d.regs, context.Background()
 	r.Set(chip.SECRXCTRL, chip.SecrxctrlRXDIS)
 	d.wait(ctx, flushLimit, func() bool { return r.Read32(chip.SECRXSTAT)&chip.SecrxstatRDY != 0 })
@@ -83,13 +145,20 @@ func (d *Device) startDirector() error {
 	r.Write32(chip.FCRTH(0), buffer-0x6000)
 	r.Write32(chip.RXPBSIZE(0), buffer)
 	r.Write32(chip.FDIRHKEY, directorKey)
-	r.Write32(chip.FDIRCTRL, chip.FdirctrlPBALLOC64K|chip.FdirctrlPERFECT|neverOn<<chip.FdirctrlDROPQShift|0xA<<chip.FdirctrlMAXLENShift)
-	d.directing = d.wait(ctx, queueLimit, func() bool { return r.Read32(chip.FDIRCTRL)&chip.FdirctrlINITDONE != 0 })
+	r.Write32(chip.FDIRSKEY, signatureKey)
+	// By the practice of Linux's driver, tables are made a second time only after this (ixgbe_reinit_fdir_tables_82599).
+	r.Write32(chip.FDIRCMD, chip.FdircmdCLEARHT)
+	r.Read32(chip.STATUS)
+	r.Write32(chip.FDIRCMD, 0)
+	r.Read32(chip.STATUS)
+	r.Write32(chip.FDIRCTRL, ctrl)
+	done := d.wait(ctx, queueLimit, func() bool { return r.Read32(chip.FDIRCTRL)&chip.FdirctrlINITDONE != 0 })
 	r.Set(chip.RXCTRL, chip.RxctrlRXEN)
 	r.Clear(chip.SECRXCTRL, chip.SecrxctrlRXDIS)
-	if !d.directing {
+	if !done {
 		return d.late(ctx, "set rules", "flow director not ready after 1s (FDIRCTRL.INIT_DONE, datasheet 8.2.3.21.1): close the port and open it again")
 	}
+	d.directing = ctrl
 	return nil
 }
 
@@ -113,6 +182,11 @@ func (d *Device) maskDirector(m flowMask) {
 	d.regs.Write32(chip.FDIRM, other)
 	d.regs.Write32(chip.FDIRTCPM, ports)
 	d.regs.Write32(chip.FDIRUDPM, ports)
+	if m.ipv6 { // bytes, the first lowest
+		src, dst := uint32(0xFFFF)<<(m.src/8)&0xFFFF, uint32(0xFFFF)<<(m.dst/8)&0xFFFF
+		d.regs.Write32(chip.FDIRIP6M, src|dst<<chip.Fdirip6mDIPMShift)
+		return
+	}
 	d.regs.Write32(chip.FDIRSIP4M, notCompared(m.src))
 	d.regs.Write32(chip.FDIRDIP4M, notCompared(m.dst))
 }
@@ -125,11 +199,13 @@ func notCompared(length int) uint32 {
 // direct adds a rule as filter i.
 func (d *Device) direct(rule nic.Rule, i int) error {
 	r := d.regs
-	for k := range 3 {
-		r.Write32(chip.FDIRSIPV6(k), 0)
+	if !rule.IPv6 {
+		for k := range 3 {
+			r.Write32(chip.FDIRSIPV6(k), 0)
+		}
+		r.Write32(chip.FDIRIPSA, wireAddress(rule.Src))
+		r.Write32(chip.FDIRIPDA, wireAddress(rule.Dst))
 	}
-	r.Write32(chip.FDIRIPSA, wireAddress(rule.Src))
-	r.Write32(chip.FDIRIPDA, wireAddress(rule.Dst))
 	r.Write32(chip.FDIRPORT, uint32(rule.SrcPort)|uint32(rule.DstPort)<<chip.FdirportDestShift)
 	r.Write32(chip.FDIRVLAN, uint32(rule.VLAN))
 	cmd := chip.FdircmdAdd | chip.FdircmdUPDATE | chip.FdircmdLAST | chip.FdircmdQUEUEEN | flowType(rule)<<chip.FdircmdL4Shift
@@ -138,12 +214,12 @@ func (d *Device) direct(rule nic.Rule, i int) error {
 	} else {
 		cmd |= uint32(rule.Queue) << chip.FdircmdRXQShift
 	}
-	return d.command(bucketOf(rule), i, cmd)
+	return d.command(filterOf(rule, i), cmd)
 }
 
-// command has flow director do something to filter i, which lies in a bucket (8.2.3.21, FDIRCMD).
-func (d *Device) command(bucket uint32, i int, cmd uint32) error {
-	d.regs.Write32(chip.FDIRHASH, bucket|uint32(i)<<chip.FdirhashINDEXShift)
+// command has flow director do something to a filter (8.2.3.21, FDIRCMD).
+func (d *Device) command(filter, cmd uint32) error {
+	d.regs.Write32(chip.FDIRHASH, filter)
 	d.regs.Write32(chip.FDIRCMD, cmd)
 	ctx := context.Background()
 	if !d.wait(ctx, queueLimit, func() bool { return d.regs.Read32(chip.FDIRCMD)&chip.FdircmdCMD == 0 }) {
@@ -152,34 +228,50 @@ func (d *Device) command(bucket uint32, i int, cmd uint32) error {
 	return nil
 }
 
-func flowType(r nic.Rule) uint32 {
+// flowType is the L4 protocol, and whether it is IPv6 (8.2.3.21, FDIRCMD).
+func flowType(r nic.Rule) (kind uint32) {
 	switch r.Protocol {
 	case 6:
-		return chip.FDIRL4TCP
+		kind = chip.FDIRL4TCP
 	case 17:
-		return chip.FDIRL4UDP
+		kind = chip.FDIRL4UDP
 	case 132:
-		return chip.FDIRL4SCTP
+		kind = chip.FDIRL4SCTP
 	}
-	return chip.FDIRL4None
+	if r.IPv6 {
+		kind |= chip.FdircmdIPV6 >> chip.FdircmdL4Shift
+	}
+	return kind
 }
 
-// bucketOf is the bucket of a rule: the sum of 15 bits of the flow from each bit on that the key has, over and over. The
-// flow is, from its last bits on, its VLAN and type, the flexible bytes, ports, addresses, and VLAN and type again, in
-// words of 16 bits; its first bit counts for nothing (7.1.2.7; Linux's ixgbe_atr_compute_perfect_hash_82599).
-func bucketOf(r nic.Rule) uint32 {
+// filterOf is what FDIRHASH holds for rule i: its bucket, and its number, or its signature.
+func filterOf(r nic.Rule, i int) uint32 {
+	bits, index := chip.FDIRPerfectBits, uint32(i)
+	if r.IPv6 {
+		bits, index = chip.FDIRSignatureBits, flowHash(r, signatureKey)
+	}
+	return flowHash(r, directorKey)&(1<<bits-1) | index<<chip.FdirhashINDEXShift
+}
+
+// flowHash is the sum of 15 bits of the flow from each bit on that the key has, over and over. The flow is, from its last
+// bits on, its VLAN and type, the flexible bytes, ports, addresses, and VLAN and type again, in words of 16 bits; its first
+// bit counts for nothing (7.1.2.7; Linux's ixgbe_atr_compute_perfect_hash_82599).
+func flowHash(r nic.Rule, key uint32) (hash uint32) {
 	var w [24]uint32
-	src, dst := bits.ReverseBytes32(wireAddress(r.Src)), bits.ReverseBytes32(wireAddress(r.Dst))
 	w[0], w[1] = uint32(r.VLAN), flowType(r)
 	w[3], w[4] = uint32(r.DstPort), uint32(r.SrcPort)
-	w[11], w[12] = dst&0xFFFF, dst>>16
-	w[19], w[20] = src&0xFFFF, src>>16
+	for first, p := range map[int]netip.Prefix{12: r.Dst, 20: r.Src} {
+		if p.IsValid() {
+			for i, a := 0, p.Addr().AsSlice(); i < len(a); i += 2 {
+				w[first-i/2] = uint32(binary.BigEndian.Uint16(a[i:]))
+			}
+		}
+	}
 	w[21], w[22] = w[0], w[1]
-	hash := uint32(0)
 	for i := 1; i < 352; i++ {
-		if directorKey>>(i%32)&1 != 0 {
+		if key>>(i%32)&1 != 0 {
 			hash ^= (w[i/16] | w[i/16+1]<<16) >> (i % 16)
 		}
 	}
-	return hash & (1<<chip.FDIRPerfectBits - 1)
+	return hash & chip.FdirhashHASH
 }

@@ -55,7 +55,7 @@ type Device struct {
 	allMulticast bool
 	hashing      nic.Hashing
 	steering     steering
-	directing    bool // flow director is on
+	directing    uint32 // FDIRCTRL of flow director, 0: it is off
 	stats        counters
 	ledctl       uint32 // LEDCTL before anybody set an LED
 	ledSet       bool

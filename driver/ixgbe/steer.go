@@ -32,7 +32,7 @@ type steering struct {
 
 // Steerable implements nic.Filterer.
 func (d *Device) Steerable() nic.RuleKinds {
-	return nic.RuleEtherType | nic.RuleSYN | nic.RuleFlow | nic.RuleDrop
+	return nic.RuleEtherType | nic.RuleSYN | nic.RuleFlow | nic.RuleDrop | nic.RuleFlow6
 }
 
 // Rules implements nic.Filterer.
@@ -43,8 +43,11 @@ func (d *Device) Rules() []nic.Rule {
 }
 
 // SetRules implements nic.Filterer. Flows go to five-tuple filters as far as those can do them and there are some left,
-// else to flow director, whose rules must all say the same fields, with prefixes of the same length. The first rule that
-// needs it stops reception for a moment, since it takes a part of the packet buffer.
+// else to flow director, whose rules must all say the same fields, with prefixes of the same length. It serves flows of IPv4,
+// compared field by field, or those of IPv6, by a hash of 28 bits alone (7.1.2.7): of 2^28 other frames one goes where a rule
+// says, and all whose addresses are the same when their words of 32 bits are added without carry, such as 2001:db8::a and
+// 2001:db8:0:1::b. So rules of IPv6 do not drop. The first rule that needs flow director, or has it change from one to the
+// other, stops reception for a moment, in which it takes a part of the packet buffer.
 func (d *Device) SetRules(rules []nic.Rule) error {
 	const step = "set rules"
 	s, err := plan(rules, len(d.rx))
@@ -73,13 +76,6 @@ func plan(rules []nic.Rule, queues int) (steering, error) {
 			s.places[i] = bySYNLast
 		}
 		used[s.places[i]]++
-		if err == nil && s.places[i] == byDirector {
-			if m := maskOf(r); used[byDirector] == 1 {
-				s.mask = m
-			} else if m != s.mask {
-				err = errors.New("flow director has one mask for all its rules: want the same fields, and prefixes of the same length, as in the rules before it")
-			}
-		}
 		if err != nil {
 			return s, fmt.Errorf("%v: %w", r, err)
 		}
@@ -89,8 +85,9 @@ func plan(rules []nic.Rule, queues int) (steering, error) {
 		return s, fmt.Errorf("%d rules of EtherTypes: the card has room for %d (7.1.2.3)", used[byEtherType], len(etherTypeSlots))
 	case used[bySYNFirst]+used[bySYNLast] > 1:
 		return s, errors.New("the card has one SYN filter (7.1.2.6)")
-	case used[byDirector] > directorRules:
-		return s, fmt.Errorf("%d rules in flow director: there is room for %d (7.1.2.7)", used[byDirector], directorRules)
+	}
+	if err := s.directorFits(); err != nil {
+		return s, err
 	}
 	return s, s.inOrder()
 }
@@ -123,12 +120,10 @@ func placeOf(r nic.Rule, tuples int) (place, error) {
 		return byEtherType, nil
 	case r.SYN:
 		return bySYNFirst, nil
-	case single(r.Src) && single(r.Dst) && r.VLAN == 0 && r.Queue != nic.Drop && tuples < chip.TupleFilters:
+	case !r.IPv6 && single(r.Src) && single(r.Dst) && r.VLAN == 0 && r.Queue != nic.Drop && tuples < chip.TupleFilters:
 		return byTuple, nil
-	case r.Protocol == 132 && (r.SrcPort != 0 || r.DstPort != 0):
-		return byDirector, errors.New("flow director has no mask for ports of SCTP (8.2.3.21)")
 	}
-	return byDirector, nil
+	return byDirector, directorDoes(r)
 }
 
 // single tells whether a prefix is one address, or none at all.

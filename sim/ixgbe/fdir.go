@@ -13,7 +13,9 @@ type flowDirector struct {
 	hashKey, sign uint32 // FDIRHKEY, FDIRSKEY
 	buckets       map[uint32][]flowFilter
 	count         int
-	mask          flowFields // of what is compared, for perfect match
+	mask          flowFields // of what is compared, or hashed
+	mask6         [32]byte   // of the addresses of IPv6, source first
+	used          bool       // tables were made since the reset, or the last CLEARHT
 	counter       uint32     // that the last frame adds to: FDIRMATCH, FDIRMISS, 0 for neither
 }
 
@@ -38,6 +40,9 @@ func (f *flowDirector) on() bool { return f.ctrl&chip.FdirctrlINITDONE != 0 }
 func (f *flowDirector) load(c *Card) {
 	f.ctrl, f.hashKey, f.sign = c.get(chip.FDIRCTRL), c.get(chip.FDIRHKEY), c.get(chip.FDIRSKEY)
 	m := c.get(chip.FDIRM)
+	for i, v6 := 0, c.get(chip.FDIRIP6M); i < len(f.mask6); i++ {
+		f.mask6[i] = byte(v6>>i&1) - 1
+	}
 	f.mask = flowFields{kind: 7, flex: 0xFFFF, src: ^c.get(chip.FDIRSIP4M), dst: ^c.get(chip.FDIRDIP4M)}
 	if m&chip.FdirmL4P != 0 {
 		f.mask.kind = 4
@@ -69,38 +74,6 @@ func (c *Card) flowPorts(kind uint8) (src, dst uint16) {
 	return turn(uint16(v)), turn(uint16(v >> chip.FdirportDestShift))
 }
 
-// stream is what the hashes are of: pool, flow type and VLAN at both ends, between them the addresses, IPv4's in the
-// first four bytes of their room, the ports and the flexible bytes (7.1.2.7; the order is that of Linux's ixgbe_atr_input).
-type stream [46]byte
-
-func (s *stream) fill(v *flowFields) {
-	s[1] = v.kind
-	binary.BigEndian.PutUint16(s[2:], v.vlan)
-	binary.LittleEndian.PutUint32(s[4:], v.src)
-	binary.LittleEndian.PutUint32(s[20:], v.dst)
-	binary.BigEndian.PutUint16(s[36:], v.srcPort)
-	binary.BigEndian.PutUint16(s[38:], v.dstPort)
-	binary.LittleEndian.PutUint16(s[40:], v.flex)
-	copy(s[42:], s[:4])
-}
-
-// hash is the sum of the 15 bits from each bit of the stream on where the key, over and over, has a bit set. The last bit
-// of the stream is the first, and its place counts for nothing.
-func (s *stream) hash(key uint32) (h uint32) {
-	for i := 1; i < 352; i++ {
-		if key>>(i%32)&1 == 0 {
-			continue
-		}
-		at := len(s) - 1 - i/8 // the byte of bit i
-		v := uint32(s[at]) | uint32(s[at-1])<<8
-		if at >= 2 {
-			v |= uint32(s[at-2]) << 16
-		}
-		h ^= v >> (i % 8)
-	}
-	return h & 0x7FFF
-}
-
 // bucket cuts a hash down to the buckets that there are.
 func (f *flowDirector) bucket(hash uint32) uint32 {
 	return hash & (1<<f.bits() - 1)
@@ -124,14 +97,13 @@ func (f *flowDirector) queue(c *Card, b []byte, h *headers, w0, w1 *uint64) int 
 	if f.counter = chip.FDIRMISS; f.count == 0 {
 		return -1
 	}
-	v := flowOf(b, h, int(f.ctrl&chip.FdirctrlFLEX>>chip.FdirctrlFLEXShift)*2)
+	v := f.masked(c, flowOf(b, h, int(f.ctrl&chip.FdirctrlFLEX>>chip.FdirctrlFLEXShift)*2))
 	var s stream
-	if perfect {
-		v = f.masked(c, v)
-	}
 	s.fill(&v)
 	if h.types&chip.RxPktIPv6 != 0 {
-		copy(s[4:36], b[h.l3+8:])
+		for i, m := range f.mask6 {
+			s[4+i] = b[h.l3+8+i] & m
+		}
 	}
 	hash := s.hash(f.hashKey)
 	index := uint32(0)
@@ -186,7 +158,7 @@ func flowOf(b []byte, h *headers, flex int) (v flowFields) {
 	return v
 }
 
-// masked leaves what is compared.
+// masked leaves what is compared, or hashed: signatures are of what the masks leave as well (7.1.2.7).
 func (f *flowDirector) masked(c *Card, v flowFields) flowFields {
 	src, dst := c.flowPorts(v.kind)
 	m := &f.mask
@@ -201,12 +173,14 @@ func (f *flowDirector) masked(c *Card, v flowFields) flowFields {
 }
 
 // fdirControl does what a write of FDIRCTRL asks for: with memory, and INIT_DONE not written as it reads, the tables are
-// made anew (8.2.3.21.1).
+// made anew (8.2.3.21.1). A second time that takes CLEARHT before it, set and cleared, by the practice of Linux's driver
+// (ixgbe_reinit_fdir_tables_82599). A polled card does not see that.
 func (c *Card) fdirControl() {
 	v := c.get(chip.FDIRCTRL)
-	if v&chip.FdirctrlPBALLOC == 0 || v&chip.FdirctrlINITDONE != 0 {
+	if v&chip.FdirctrlPBALLOC == 0 || v&chip.FdirctrlINITDONE != 0 || c.steering.fdir.used && !c.polled {
 		return
 	}
+	c.steering.fdir.used = true
 	c.steering.fdir.ctrl = v
 	c.fdirClear()
 	c.put(chip.FDIRCTRL, v|chip.FdirctrlINITDONE)
@@ -232,8 +206,10 @@ func (c *Card) fdirFree() {
 // fdirCommand does what FDIRCMD asks for (8.2.3.21, FDIRCMD).
 func (c *Card) fdirCommand() {
 	v := c.get(chip.FDIRCMD)
-	if v&chip.FdircmdCLEARHT != 0 && c.steering.fdir.count > 0 {
-		c.fdirClear()
+	if v&chip.FdircmdCLEARHT != 0 {
+		if c.steering.fdir.used = false; c.steering.fdir.count > 0 {
+			c.fdirClear()
+		}
 	}
 	if v&chip.FdircmdCMD == 0 {
 		return

@@ -33,7 +33,7 @@ var left = []struct {
 		"LSECRXUNSA", "LSECRXNUSA"}, "LinkSec: nothing here would use it"},
 	{[]string{"IPSTXIDX", "IPSTXSALT", "IPSTXKEY", "IPSRXIDX", "IPSRXIPADDR", "IPSRXSPI", "IPSRXIPIDX", "IPSRXKEY",
 		"IPSRXSALT", "IPSRXMOD"}, "IPsec comes later"},
-	{[]string{"8.2.3.21"}, "Flow Director: queues are chosen by hash"},
+	{[]string{"8.2.3.21"}, "Flow Director: how long its buckets are"},
 	{[]string{"FCPTRL", "FCPTRH", "FCBUFF", "FCDMARW", "FCFLT", "FCSMAC", "FCFLTRW", "FCD_ID", "FCPARAM", "FCRXCTRL",
 		"FCRECTL", "FCRETA", "TEOFF", "TSOFF", "REOFF", "RSOFF"}, "Fibre Channel over Ethernet is no network of packets"},
 	{[]string{"8.2.3.22"}, "link set-up and MAC as the EEPROM says"},

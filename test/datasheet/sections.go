@@ -43,7 +43,7 @@ var sections = []struct{ number, what, driver, model, by string }{
 	{"6", "EEPROM map", "–", "yes", "Linux: its checksum, its self-test"},
 	{"7.1.1", "Filters by address: unicast, multicast table, broadcast, promiscuous; VLAN table", "yes", "yes", "both"},
 	{"7.1.2.3 – 6", "Filters that choose a queue: EtherType, 5-tuple, SYN", "yes", "yes", "our tests"},
-	{"7.1.2.7", "Flow Director: perfect match of IPv4; signatures in the model", "yes", "yes", "both"},
+	{"7.1.2.7", "Flow Director: perfect match of IPv4, signatures of IPv6", "yes", "yes", "both"},
 	{"7.1.2.8", "RSS", "yes", "yes", "both"},
 	{"7.1.5", "Legacy receive descriptors", "–", "yes", "left out of the driver: advanced ones say more"},
 	{"7.1.6 – 9", "Advanced receive descriptors, fetch, write-back, rings", "yes", "yes", "both"},
