@@ -75,7 +75,7 @@ func (q *rxQueue) runAlike(batch []*packet.Buf) int {
 	span := q.span | q.said.span
 	d, bufs, out := q.desc(q.next), q.bufs.from(q.next), refsOf(batch)
 	i, end := step(0), steps(min(len(batch), q.left))
-	for i < end {
+	for ; i < end; i, d = i+steps(1), d.following() {
 		w1 := d.done()
 		w0 := d.w0
 		// The key has that the descriptor is done and holds a whole frame.
@@ -86,8 +86,6 @@ func (q *rxQueue) runAlike(batch []*packet.Buf) int {
 		b := bufs.get(i)
 		b.SetSpanHash(span+packet.SpanLen(size), chip.RxHash(w0))
 		out.put(i, b)
-		d = d.following()
-		i += steps(1)
 	}
 	n := i.index()
 	q.next += n

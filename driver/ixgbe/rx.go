@@ -73,7 +73,7 @@ func (q *rxQueue) run(batch []*packet.Buf) int {
 	span, room, mask, whole := q.span, q.room, rxWords.mask, rxWords.whole
 	d, bufs, out := q.desc(q.next), q.bufs.from(q.next), refsOf(batch)
 	i, end := step(0), steps(min(len(batch), q.left))
-	for i < end {
+	for ; i < end; i, d = i+steps(1), d.following() {
 		// One comparison for all: any bit that is not as in whole makes the rotated difference huge.
 		size := bits.RotateLeft64(d.done()&mask-whole, 32)
 		if size >= room {
@@ -82,8 +82,6 @@ func (q *rxQueue) run(batch []*packet.Buf) int {
 		b := bufs.get(i)
 		b.SetSpan(span + packet.SpanLen(size))
 		out.put(i, b)
-		d = d.following()
-		i += steps(1)
 	}
 	n := i.index()
 	q.next += n
@@ -154,10 +152,9 @@ func (q *rxQueue) turn() {
 // fill gives bare descriptors buffers, not past the end of the ring.
 func (q *rxQueue) fill(fresh []*packet.Buf) {
 	d, in := q.desc(q.bare), refsOf(fresh)
-	for i, end := step(0), steps(len(fresh)); i < end; i += steps(1) {
+	for i, end := step(0), steps(len(fresh)); i < end; i, d = i+steps(1), d.following() {
 		d.w0 = in.get(i).IOVA() + packet.Headroom
 		d.w1 = 0
-		d = d.following()
 	}
 	end := q.bare + len(fresh)
 	copy(packet.Refs(q.slice(q.bare, end)), packet.Refs(fresh))

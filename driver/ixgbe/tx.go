@@ -77,7 +77,7 @@ func (q *txQueue) run(batch []*packet.Buf) int {
 	plain, top, lengths := q.plain, q.top, txWords.lengths
 	d, bufs, in := q.desc(q.next), q.bufs.from(q.next), refsOf(batch)
 	i, end := step(0), steps(min(len(batch), q.left))
-	for i < end {
+	for ; i < end; i, d = i+steps(1), d.following() {
 		b := in.get(i)
 		s := b.Span() - plain
 		// One comparison for all: any flag that is not as it should be makes the length huge, and so does a frame
@@ -89,8 +89,6 @@ func (q *txQueue) run(batch []*packet.Buf) int {
 		d.w0 = b.IOVA() + s.Offset()
 		d.w1 = above*lengths + txWords.short
 		bufs.put(i, b)
-		d = d.following()
-		i += steps(1)
 	}
 	n := i.index()
 	q.next += n
