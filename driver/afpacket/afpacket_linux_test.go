@@ -2,8 +2,6 @@ package afpacket
 
 import (
 	"bytes"
-	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"testing"
@@ -11,38 +9,10 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"glassnic/internal/netns"
 	"glassnic/nic"
 	"glassnic/packet"
 )
-
-// inNamespace runs f on a thread in a fresh network namespace with a pair of interfaces; the thread ends with it.
-func inNamespace(t *testing.T, mtu string, f func()) {
-	t.Helper()
-	if os.Getenv("GLASSNIC_NO_NETNS") != "" {
-		t.Skip("GLASSNIC_NO_NETNS is set")
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread()
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			t.Errorf("unshare: %v: run as root, or set GLASSNIC_NO_NETNS=1 to leave this test out", err)
-			return
-		}
-		for _, c := range []string{
-			"sysctl -q net.ipv6.conf.default.disable_ipv6=1", "ip link add left mtu " + mtu + " type veth peer name right mtu " + mtu,
-			"ip link set left up", "ip link set right up",
-		} {
-			args := strings.Fields(c)
-			if out, err := exec.Command(args[0], args[1:]...).CombinedOutput(); err != nil {
-				t.Errorf("%s: %v: %s", c, err, out)
-				return
-			}
-		}
-		f()
-	}()
-	<-done
-}
 
 func open(t *testing.T, name string, cfg nic.Config) *Device {
 	dev, err := nic.Open(t.Context(), "packet:"+name, cfg)
@@ -109,7 +79,7 @@ func testFrame(size int, typ string) []byte {
 
 // TestFrames: frames of all sizes and kinds come over as they were sent; tags are in them.
 func TestFrames(t *testing.T) {
-	inNamespace(t, "9000", func() {
+	netns.RunPair(t, 9000, 1, func() {
 		cfg := nic.Config{MTU: 9000}
 		a, b := open(t, "left", cfg), open(t, "right", cfg)
 		defer closeAll(t, a, b)
@@ -141,7 +111,7 @@ func TestFrames(t *testing.T) {
 
 // TestMissed: what does not fit the ring is counted, and frames that are too long for the port.
 func TestMissed(t *testing.T) {
-	inNamespace(t, "9000", func() {
+	netns.RunPair(t, 9000, 1, func() {
 		a, b := open(t, "left", nic.Config{MTU: 9000}), open(t, "right", nic.Config{})
 		defer closeAll(t, a, b)
 		const n = 4000
@@ -169,7 +139,7 @@ func TestMissed(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) {
-	inNamespace(t, "1500", func() {
+	netns.RunPair(t, 1500, 1, func() {
 		a, b := open(t, "left", nic.Config{}), open(t, "right", nic.Config{})
 		defer closeAll(t, a, b)
 		out, in := make([]*packet.Buf, 32), make([]*packet.Buf, 64)
@@ -198,7 +168,7 @@ func TestAllocations(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	inNamespace(t, "1500", func() {
+	netns.RunPair(t, 1500, 1, func() {
 		for _, c := range []struct{ name, want string }{
 			{"nothing", "no such interface"}, {"", "1 to 15 bytes"}, {"much-too-long-a-name", "1 to 15 bytes"},
 		} {
@@ -219,7 +189,7 @@ func poll(fd int) error {
 // TestTimestamps: frames carry the time at which the kernel got them, between their sending and that at which they were
 // seen to be there; without being asked for, none.
 func TestTimestamps(t *testing.T) {
-	inNamespace(t, "1500", func() {
+	netns.RunPair(t, 1500, 1, func() {
 		cfg := nic.Config{Interrupts: true}
 		a, plain := open(t, "left", cfg), open(t, "right", cfg)
 		cfg.Offloads = nic.Timestamps

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
+	"glassnic/internal/netns"
 	"glassnic/nic"
 )
 
@@ -34,7 +35,7 @@ func program(t *testing.T, size int) []bpf.RawInstruction {
 
 // TestPrefilter: the kernel passes over what does not match, and lets pass what it would misjudge.
 func TestPrefilter(t *testing.T) {
-	inNamespace(t, "1500", func() {
+	netns.RunPair(t, 1500, 1, func() {
 		a, b := open(t, "left", nic.Config{}), open(t, "right", nic.Config{})
 		defer closeAll(t, a, b)
 		right, wrong := testFrame(100, "\x88\xb5"), testFrame(100, "\x88\xb6")

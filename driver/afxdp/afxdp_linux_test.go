@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"glassnic/bus/dma"
+	"glassnic/internal/netns"
 	"glassnic/nic"
 	"glassnic/packet"
 )
@@ -22,29 +23,30 @@ import (
 // TestFrames: frames of all sizes and kinds come over as they were sent, in each mode.
 func TestFrames(t *testing.T) {
 	for _, c := range []struct {
-		options, mtu, card string
-		size               int
-		again              nic.Config
+		options string
+		mtu     int
+		card    string
+		again   nic.Config
 	}{
-		{"", "1500", "native XDP, copied", 1514, nic.Config{}},
-		{",mode=generic", "1500", "generic XDP, copied", 1514, nic.Config{}},
-		{",copy,busy-poll=32", "1500", "native XDP, copied", 1514, nic.Config{}},
-		{",mode=native", "9000", "native XDP, copied, frames in several buffers", 9014, nic.Config{MTU: 9000}},
-		{",mode=generic", "9000", "generic XDP, copied, frames in several buffers", 9014, nic.Config{MTU: 9000}},
-		{"", "3500", "native XDP, copied", 3514, nic.Config{MTU: 3500}},
+		{"", 1500, "native XDP, copied", nic.Config{}},
+		{",mode=generic", 1500, "generic XDP, copied", nic.Config{}},
+		{",copy,busy-poll=32", 1500, "native XDP, copied", nic.Config{}},
+		{",mode=native", 9000, "native XDP, copied, frames in several buffers", nic.Config{MTU: 9000}},
+		{",mode=generic", 9000, "generic XDP, copied, frames in several buffers", nic.Config{MTU: 9000}},
+		{"", 3500, "native XDP, copied", nic.Config{MTU: 3500}},
 	} {
-		t.Run(c.options+" "+c.mtu, func(t *testing.T) {
-			inNamespace(t, c.mtu, func() {
+		t.Run(fmt.Sprint(c.options, " ", c.mtu), func(t *testing.T) {
+			netns.RunPair(t, c.mtu, 4, func() {
 				a, b := open(t, "left"+c.options, c.again), open(t, "right"+c.options, c.again)
 				defer closeAll(t, a, b)
 				if card := a.Info().Card; !strings.HasPrefix(card, "network interface, "+c.card) || !strings.HasSuffix(card, c.card) {
 					t.Error(card)
 				}
 				var sent [][]byte
-				for _, size := range []int{14, 60, 1514, c.size} {
+				for _, size := range []int{14, 60, 1514, c.mtu + 14} {
 					sent = append(sent, testFrame(size, "\x88\xb5"))
 				}
-				sent = append(sent, testFrame(100, "\x81\x00\x20\x05\x88\xb5"), testFrame(c.size, "\x88\xa8\x00\x07\x81\x00\x00\x05\x88\xb5"))
+				sent = append(sent, testFrame(100, "\x81\x00\x20\x05\x88\xb5"), testFrame(c.mtu+14, "\x88\xa8\x00\x07\x81\x00\x00\x05\x88\xb5"))
 				for _, part := range []int{3900, 1900, 1000, 100} {
 					send(t, a, 0, part, sent...)
 					for i, got := range receive(t, b.rx[0], len(sent)) {
@@ -54,7 +56,7 @@ func TestFrames(t *testing.T) {
 					}
 				}
 				before, _ := a.Stats()
-				send(t, a, 0, 1900, testFrame(c.size+9, "\x88\xb5"), testFrame(13, "\x88"), testFrame(60, "\x88\xb5"))
+				send(t, a, 0, 1900, testFrame(c.mtu+14+9, "\x88\xb5"), testFrame(13, "\x88"), testFrame(60, "\x88\xb5"))
 				if got := receive(t, b.rx[0], 1); !bytes.Equal(got[0], testFrame(60, "\x88\xb5")) {
 					t.Errorf("%d bytes: % x", len(got[0]), got[0][:14])
 				}
@@ -71,7 +73,7 @@ func TestFrames(t *testing.T) {
 
 // TestQueues: what is sent by a queue comes to the queue of the same number, by way of which veth has it.
 func TestQueues(t *testing.T) {
-	inNamespace(t, "1500", func() {
+	netns.RunPair(t, 1500, 4, func() {
 		cfg := nic.Config{RxQueues: 4, TxQueues: 4}
 		a, b := open(t, "left", cfg), open(t, "right", cfg)
 		defer closeAll(t, a, b)
@@ -93,7 +95,7 @@ func TestQueues(t *testing.T) {
 // TestMissed: what the kernel could not hand over is counted: frames too long for the port, and those for which there
 // was no room.
 func TestMissed(t *testing.T) {
-	inNamespace(t, "1900", func() {
+	netns.RunPair(t, 1900, 4, func() {
 		a, b := open(t, "left,mode=generic", nic.Config{MTU: 1750}), open(t, "right,mode=generic", nic.Config{MTU: 1500, RxRing: 64})
 		defer closeAll(t, a, b)
 		const n = 500
@@ -126,7 +128,7 @@ func TestMissed(t *testing.T) {
 
 // TestNoBuffers: a port whose pool is empty receives again when it is not.
 func TestNoBuffers(t *testing.T) {
-	inNamespace(t, "1500", func() {
+	netns.RunPair(t, 1500, 4, func() {
 		a, b := open(t, "left", nic.Config{}), open(t, "right", nic.Config{Buffers: 64, RxRing: 64})
 		defer closeAll(t, a, b)
 		var held []*packet.Buf
@@ -155,10 +157,10 @@ func TestNoBuffers(t *testing.T) {
 
 // TestSharedMemory: a port sends another one's frames as they lie.
 func TestSharedMemory(t *testing.T) {
-	inNamespace(t, "1500", func() {
-		run(t, "ip link add third type veth peer name fourth")
-		run(t, "ip link set third up")
-		run(t, "ip link set fourth up")
+	netns.RunPair(t, 1500, 4, func() {
+		netns.Command(t, "ip link add third type veth peer name fourth")
+		netns.Command(t, "ip link set third up")
+		netns.Command(t, "ip link set fourth up")
 		cfg := nic.Config{Buffers: 1100} // four such pools find room in a region
 		a, b, c, d := open(t, "left", cfg), open(t, "right,mode=generic", cfg), open(t, "third", cfg), open(t, "fourth", cfg)
 		defer closeAll(t, a, b, c, d)
@@ -183,7 +185,7 @@ func TestSharedMemory(t *testing.T) {
 
 // TestForeignPool: frames in other memory are copied.
 func TestForeignPool(t *testing.T) {
-	inNamespace(t, "9000", func() {
+	netns.RunPair(t, 9000, 4, func() {
 		cfg := nic.Config{MTU: 9000}
 		a, b := open(t, "left", cfg), open(t, "right", cfg)
 		defer closeAll(t, a, b)
@@ -211,7 +213,7 @@ func TestForeignPool(t *testing.T) {
 
 // TestSleep: a queue that is armed becomes readable when a frame comes, and is not armed where there is one.
 func TestSleep(t *testing.T) {
-	inNamespace(t, "1500", func() {
+	netns.RunPair(t, 1500, 4, func() {
 		a, b := open(t, "left", nic.Config{}), open(t, "right", nic.Config{Interrupts: true})
 		defer closeAll(t, a, b)
 		if a.rx[0].WaitFD() >= 0 {
@@ -239,7 +241,7 @@ func TestSleep(t *testing.T) {
 }
 
 func TestAllocations(t *testing.T) {
-	inNamespace(t, "1500", func() {
+	netns.RunPair(t, 1500, 4, func() {
 		a, b := open(t, "left", nic.Config{}), open(t, "right", nic.Config{})
 		defer closeAll(t, a, b)
 		out, in := make([]*packet.Buf, 32), make([]*packet.Buf, 64)
@@ -268,7 +270,7 @@ func TestAllocations(t *testing.T) {
 }
 
 func TestRefused(t *testing.T) {
-	inNamespace(t, "9000", func() {
+	netns.RunPair(t, 9000, 4, func() {
 		foreign, err := packet.NewPool(dma.NewHeap(), packet.PoolConfig{Buffers: 64})
 		if err != nil {
 			t.Error(err)
@@ -315,10 +317,10 @@ func TestRefused(t *testing.T) {
 
 // TestGone: an interface that is removed is an error and hangs nothing.
 func TestGone(t *testing.T) {
-	inNamespace(t, "1500", func() {
+	netns.RunPair(t, 1500, 4, func() {
 		a := open(t, "left", nic.Config{Interrupts: true})
 		defer closeAll(t, a)
-		run(t, "ip link delete left")
+		netns.Command(t, "ip link delete left")
 		if err := a.Trouble(); !errors.Is(err, nic.ErrGone) {
 			t.Error(err)
 		}
@@ -336,11 +338,11 @@ func TestGone(t *testing.T) {
 
 // TestDown: while the interface is down, frames are dropped and counted, and then it goes on.
 func TestDown(t *testing.T) {
-	inNamespace(t, "1500", func() {
+	netns.RunPair(t, 1500, 4, func() {
 		a, b := open(t, "left", nic.Config{}), open(t, "right", nic.Config{})
 		defer closeAll(t, a, b)
 		for i := range 3 {
-			run(t, "ip link set left down")
+			netns.Command(t, "ip link set left down")
 			if l, err := a.Link(); err != nil || l.Up {
 				t.Errorf("%+v, %v", l, err)
 			}
@@ -350,7 +352,7 @@ func TestDown(t *testing.T) {
 			if s, _ := a.Stats(); s.TxDropped+s.TxPackets != 1000*uint64(i+1)+100*uint64(i) || s.TxDropped == 0 {
 				t.Errorf("%+v", s)
 			}
-			run(t, "ip link set left up")
+			netns.Command(t, "ip link set left up")
 			wait(t, "link", func() bool {
 				l, _ := a.Link()
 				return l.Up
@@ -381,7 +383,7 @@ func TestKilled(t *testing.T) {
 		_, _ = io.Copy(io.Discard, os.Stdin) // until it is killed
 		return
 	}
-	inNamespace(t, "1500", func() {
+	netns.RunPair(t, 1500, 4, func() {
 		for _, mode := range []string{"native", "generic"} {
 			cmd := exec.Command(os.Args[0], "-test.run=^TestKilled$")
 			cmd.Env = append(os.Environ(), "AFXDP_CHILD=left,mode="+mode)
@@ -394,13 +396,13 @@ func TestKilled(t *testing.T) {
 			if line, err := bufio.NewReader(out).ReadString('\n'); line != "open\n" {
 				t.Errorf("%q, %v", line, err)
 			}
-			if !strings.Contains(run(t, "ip link show left"), "xdp") {
+			if !strings.Contains(netns.Command(t, "ip link show left"), "xdp") {
 				t.Error("no program while the port is open")
 			}
 			_ = cmd.Process.Kill()
 			_ = cmd.Wait()
 			_ = in.Close()
-			for end := time.Now().Add(20 * time.Second); strings.Contains(run(t, "ip link show left"), "xdp"); {
+			for end := time.Now().Add(20 * time.Second); strings.Contains(netns.Command(t, "ip link show left"), "xdp"); {
 				if time.Now().After(end) {
 					t.Error("the program outlives its process")
 					return

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"glassnic/internal/filter"
+	"glassnic/internal/netns"
 	"glassnic/nic"
 	"glassnic/packet"
 )
@@ -176,8 +177,8 @@ func TestFilterRefused(t *testing.T) {
 // TestFiltered: a port with a filter takes what matches, and the kernel receives the rest.
 func TestFiltered(t *testing.T) {
 	for _, mode := range []string{"native", "generic"} {
-		inNamespace(t, "1500", func() {
-			run(t, "ip address add 192.0.2.1/24 dev left")
+		netns.RunPair(t, 1500, 4, func() {
+			netns.Command(t, "ip address add 192.0.2.1/24 dev left")
 			a, b := open(t, "left,mode="+mode+",filter=ether proto 0x88b5", nic.Config{}), open(t, "right", nic.Config{})
 			defer closeAll(t, a, b)
 			send(t, b, 0, 2048, testFrame(80, "\x88\xb5"))
@@ -194,7 +195,7 @@ func TestFiltered(t *testing.T) {
 			}
 		})
 	}
-	inNamespace(t, "1500", func() {
+	netns.RunPair(t, 1500, 4, func() {
 		if _, err := nic.Open(t.Context(), "xdp:left,filter=nonsense at all", nic.Config{}); err == nil || !strings.Contains(err.Error(), "filter") {
 			t.Error(err)
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"glassnic/internal/netns"
 	"glassnic/nic"
 	"glassnic/packet"
 )
@@ -11,7 +12,7 @@ import (
 // TestMillion sends half a million frames each way between native and generic mode and checks every byte; none is lost,
 // since no more are under way than the kernel has room for.
 func TestMillion(t *testing.T) {
-	inNamespace(t, "1500", func() {
+	netns.RunPair(t, 1500, 4, func() {
 		a, b := open(t, "left,mode=native", nic.Config{}), open(t, "right,mode=generic", nic.Config{})
 		defer closeAll(t, a, b)
 		const count, window = 500_000, 64

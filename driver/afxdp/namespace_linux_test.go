@@ -2,54 +2,13 @@ package afxdp
 
 import (
 	"bytes"
-	"os"
-	"os/exec"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"glassnic/nic"
 	"glassnic/packet"
 )
-
-// inNamespace runs f on a thread in a fresh network namespace with a pair of interfaces of four queues; the thread ends
-// with it.
-func inNamespace(t *testing.T, mtu string, f func()) {
-	t.Helper()
-	if os.Getenv("GLASSNIC_NO_NETNS") != "" {
-		t.Skip("GLASSNIC_NO_NETNS is set")
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread()
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			t.Errorf("unshare: %v: run as root, or set GLASSNIC_NO_NETNS=1 to leave this test out", err)
-			return
-		}
-		const queues = " numrxqueues 4 numtxqueues 4 "
-		run(t, "sysctl -q net.ipv6.conf.default.disable_ipv6=1")
-		run(t, "ip link add left mtu "+mtu+queues+"type veth peer name right mtu "+mtu+queues)
-		run(t, "ip link set left up")
-		run(t, "ip link set right up")
-		f()
-	}()
-	<-done
-}
-
-func run(t *testing.T, line string) string {
-	t.Helper()
-	args := strings.Fields(line)
-	out, err := exec.Command(args[0], args[1:]...).CombinedOutput()
-	if err != nil {
-		t.Errorf("%s: %v: %s", line, err, out)
-		runtime.Goexit()
-	}
-	return string(out)
-}
 
 func open(t *testing.T, rest string, cfg nic.Config) *Device {
 	t.Helper()

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"glassnic/internal/netns"
 	"glassnic/nic"
 	"glassnic/nic/nictest"
 	"glassnic/packet"
@@ -22,8 +23,8 @@ func (p *bridged) open(name string, asked nic.Offloads) nic.Device {
 		p.t.Error(err)
 		return nil
 	}
-	ip(p.t, "link", "set", name, "addrgenmode", "none")
-	ip(p.t, "link", "set", name, "master", "br0", "up")
+	netns.Command(p.t, "ip link set "+name+" addrgenmode none")
+	netns.Command(p.t, "ip link set "+name+" master br0 up")
 	return d
 }
 
@@ -82,11 +83,11 @@ func (p *bridged) pass(frames int, make func() *packet.Buf) (got []*packet.Buf) 
 // What is large stays so on its way through the kernel to a port that takes it; the kernel cuts it, and completes
 // checksums, for one that does not.
 func TestLarge(t *testing.T) {
-	inNamespace(t, func() {
-		ip(t, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0", "forward_delay", "0")
-		ip(t, "link", "set", "br0", "addrgenmode", "none")
-		ip(t, "link", "set", "br0", "up")
-		ip(t, "tuntap", "add", "dev", "t1", "mode", "tap") // one that stays
+	netns.Run(t, func() {
+		netns.Command(t, "ip link add br0 type bridge mcast_snooping 0 forward_delay 0")
+		netns.Command(t, "ip link set br0 addrgenmode none")
+		netns.Command(t, "ip link set br0 up")
+		netns.Command(t, "ip tuntap add dev t1 mode tap") // one that stays
 		payload := make([]byte, 20000)
 		for i := range payload {
 			payload[i] = byte(i * 7)
@@ -156,8 +157,8 @@ func TestLarge(t *testing.T) {
 
 // Frames that cannot be are not given to the kernel, and are counted.
 func TestUnfit(t *testing.T) {
-	inNamespace(t, func() {
-		ip(t, "link", "add", "br0", "type", "bridge", "mcast_snooping", "0")
+	netns.Run(t, func() {
+		netns.Command(t, "ip link add br0 type bridge mcast_snooping 0")
 		for name, c := range map[string]struct {
 			asked nic.Offloads
 			spoil func(b *packet.Buf)

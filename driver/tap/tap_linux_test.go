@@ -1,44 +1,14 @@
 package tap
 
 import (
-	"os"
-	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
 
-	"golang.org/x/sys/unix"
-
+	"glassnic/internal/netns"
 	"glassnic/nic"
 	"glassnic/packet"
 )
-
-// inNamespace runs f on a thread in a fresh network namespace; the thread ends with it.
-func inNamespace(t *testing.T, f func()) {
-	t.Helper()
-	if os.Getenv("GLASSNIC_NO_NETNS") != "" {
-		t.Skip("GLASSNIC_NO_NETNS is set")
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread()
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			t.Errorf("unshare: %v: run as root, or set GLASSNIC_NO_NETNS=1 to leave this test out", err)
-			return
-		}
-		f()
-	}()
-	<-done
-}
-
-func ip(t *testing.T, args ...string) {
-	t.Helper()
-	if out, err := exec.Command("ip", args...).CombinedOutput(); err != nil {
-		t.Errorf("ip %s: %v: %s", strings.Join(args, " "), err, out)
-	}
-}
 
 // TestSend: frames in one buffer or several reach the kernel, those that are unfit or find the interface down are
 // counted, and nothing is allocated, with a header before each frame and without.
@@ -49,7 +19,7 @@ func TestSend(t *testing.T) {
 }
 
 func testSend(t *testing.T, asked nic.Offloads) {
-	inNamespace(t, func() {
+	netns.Run(t, func() {
 		d, err := nic.Open(t.Context(), "tap:t0", nic.Config{MTU: 9000, Offloads: asked})
 		if err != nil {
 			t.Error(err)
@@ -81,7 +51,7 @@ func testSend(t *testing.T, asked nic.Offloads) {
 		if s, _ := d.Stats(); s.TxDropped != 1 || s.TxPackets != 0 {
 			t.Errorf("while the interface is down: %+v", s)
 		}
-		ip(t, "link", "set", "t0", "mtu", "9000", "up")
+		netns.Command(t, "ip link set t0 mtu 9000 up")
 		if l, err := d.Link(); err != nil || !l.Up {
 			t.Errorf("%+v, %v", l, err)
 		}
@@ -110,9 +80,9 @@ func testSend(t *testing.T, asked nic.Offloads) {
 }
 
 func TestRefused(t *testing.T) {
-	inNamespace(t, func() {
-		ip(t, "link", "add", "other", "type", "veth", "peer", "name", "another")
-		ip(t, "tuntap", "add", "dev", "single", "mode", "tap")
+	netns.Run(t, func() {
+		netns.Command(t, "ip link add other type veth peer name another")
+		netns.Command(t, "ip tuntap add dev single mode tap")
 		for _, c := range []struct {
 			name, want string
 			cfg        nic.Config

@@ -4,29 +4,14 @@ import (
 	"bytes"
 	"encoding/binary"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
-)
 
-// inNamespace runs f on a thread in a fresh network namespace; the thread ends with it.
-func inNamespace(t *testing.T, f func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread()
-		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-			t.Errorf("unshare: %v: the tests of TAP interfaces need root", err)
-			return
-		}
-		f()
-	}()
-	<-done
-}
+	"glassnic/internal/netns"
+)
 
 // kernelSide is a packet socket on a TAP interface, and an ordinary one for ioctls.
 type kernelSide struct {
@@ -128,7 +113,7 @@ func arrivals(t *testing.T, e End, want int) (got []Frame) {
 }
 
 func TestTap(t *testing.T) {
-	inNamespace(t, func() {
+	netns.Run(t, func() {
 		tap, err := OpenTap("wiretap0")
 		if err != nil {
 			t.Error(err)
@@ -220,7 +205,7 @@ func testTapSend(t *testing.T, tap *Tap, k *kernelSide) {
 }
 
 func TestTapByDescriptor(t *testing.T) {
-	inNamespace(t, func() {
+	netns.Run(t, func() {
 		open := func(flags uint16) int {
 			fd, err := unix.Open(tapDevice, unix.O_RDWR|unix.O_CLOEXEC, 0)
 			if err != nil {
