@@ -18,7 +18,7 @@ func TestJudge(t *testing.T) {
 	accesses := filepath.Join(t.TempDir(), "accesses")
 	t.Cleanup(func() { exercised(t, accesses) }) // after the card's end
 	guest{
-		newer: true, shared: true, modules: []string{"ixgbe"}, cpus: 2, tests: []string{"TestJudge", "TestZeroCopy"}, devices: modelled(t, accesses),
+		newer: true, shared: true, modules: []string{"ixgbe", "8021q"}, cpus: 2, tests: []string{"TestJudge", "TestZeroCopy"}, devices: modelled(t, accesses),
 	}.run(t)
 }
 
@@ -63,11 +63,15 @@ ip tuntap add w0 mode tap
 ip link set lo up
 ip addr add 192.0.2.1/24 dev w0
 ip link set w0 addrgenmode none mtu 9000 up
+ip tuntap add v0 mode tap
+ip addr add 203.0.113.1/24 dev v0
+ip link set v0 addrgenmode none up
 echo 1 >/proc/sys/net/ipv4/ip_forward
 echo 0 >/proc/sys/net/ipv4/conf/all/rp_filter
 echo 0 >/proc/sys/net/ipv4/conf/w0/rp_filter
 iperf3 -s >/dev/null 2>&1 &
 `, "tap=w0", "--accesses", accesses)
 	t.Cleanup(func() { s.end(t) })
+	startTrunk(t, s.proc.Process.Pid, "w0", "v0")
 	return s.device
 }

@@ -46,6 +46,7 @@ func TestJudge(t *testing.T) {
 		j.transfer(t, strings.Join(offloads, " "), peer, true)
 	}
 	j.steering(t)
+	j.vlans(t)
 	command(t, "ip", "link", "set", j.name, "mtu", "9000")
 	j.up(t)
 	j.ping(t, peer, 8972)
