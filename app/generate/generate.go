@@ -41,6 +41,10 @@ type Config struct {
 	Count uint64
 	// Receive makes the first worker check what arrives at all receive queues.
 	Receive bool
+	// Timestamps, with Receive, has the first worker send a message of PTP a thousand times a second, besides what is
+	// counted, and report how long those take until they are back (Report.Latency). A card that stamps them does it where
+	// the port was opened with nic.Timestamps.
+	Timestamps bool
 	// Linger is how long the first worker waits for the next frame to come back when all have been sent;
 	// 0: DefaultLinger. It ends at once when every frame is back.
 	Linger time.Duration
@@ -123,6 +127,8 @@ func (cfg *Config) workers() ([]*sender, error) {
 		return nil, fmt.Errorf("generate: burst of %d: want 1 or more", cfg.Burst)
 	case !(cfg.Rate >= 0 && cfg.Rate <= 1e9):
 		return nil, fmt.Errorf("generate: rate of %g frames a second: want 0 (unlimited) to 1e9", cfg.Rate)
+	case cfg.Timestamps && !cfg.Receive:
+		return nil, errors.New("generate: time stamps without receiving: set Receive")
 	case info.Pool == nil:
 		return nil, fmt.Errorf("generate: %s has no pool to take buffers from", info.Address)
 	}
@@ -139,6 +145,11 @@ func (cfg *Config) workers() ([]*sender, error) {
 	}
 	if cfg.Receive {
 		ws[0].check = newReceiver(cfg)
+		if cfg.Timestamps {
+			headers := make([]byte, ws[0].longest())
+			ws[0].t.Render(headers, 0)
+			ws[0].check.probes = newProber(cfg.Port, headers)
+		}
 		for _, w := range ws[1:] {
 			ws[0].check.others = append(ws[0].check.others, &w.published)
 		}

@@ -17,6 +17,7 @@ type receiver struct {
 	pool    uint32
 	scratch []byte // for frames of several buffers
 	check   traffic.Checker
+	probes  *prober                     // nil: none
 	others  []*worker.Published[counts] // of the other workers
 	wait    uint64                      // ticks to wait for the next frame at the end
 }
@@ -39,6 +40,11 @@ func (r *receiver) poll(c *counts) int {
 	for _, q := range r.queues {
 		n := q.Receive(r.batch)
 		for i, b := range r.batch[:n] {
+			if r.probes != nil && r.probes.take(b) {
+				r.free(r.batch[i : i+1])
+				total--
+				continue
+			}
 			data := b.Bytes()
 			if b.Flags()&packet.Chained != 0 {
 				r.scratch = b.AppendTo(r.scratch[:0])

@@ -34,6 +34,8 @@ type Report struct {
 	// Checked is there with Config.Receive. RxPackets = OK + Reordered + Duplicate + Stale + Corrupt +
 	// Foreign.
 	Checked *Checked `json:"checked,omitempty"`
+	// Latency is there with Config.Timestamps.
+	Latency *Latency `json:"latency,omitempty"`
 }
 
 // meter turns the workers' counters into reports.
@@ -49,7 +51,18 @@ type meter struct {
 // total sums the counters up; it is exact when the workers have stopped.
 func (m *meter) total() Report {
 	r, _ := m.sum(time.Now())
+	if p := m.probes(); p != nil {
+		r.Latency = p.total()
+	}
 	return r
+}
+
+// probes returns who sends probes, or nil.
+func (m *meter) probes() *prober {
+	if c := m.workers[0].check; c != nil {
+		return c.probes
+	}
+	return nil
 }
 
 func (m *meter) sum(now time.Time) (Report, uint64) {
@@ -103,5 +116,8 @@ func (m *meter) interval() Report {
 		}
 	}
 	r.rate(busy - wasBusy)
+	if p := m.probes(); p != nil {
+		r.Latency = p.interval()
+	}
 	return r
 }

@@ -91,6 +91,9 @@ func (w *sender) step(last uint64) uint64 {
 	sent := w.send(last)
 	if w.check != nil {
 		w.check.poll(&w.c)
+		if w.check.probes != nil {
+			w.check.probes.step(w, last)
+		}
 	}
 	now := tsc.Read()
 	if sent {

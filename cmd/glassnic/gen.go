@@ -100,6 +100,7 @@ or Ctrl-C. With --receive, what comes back is checked for loss, order and damage
 	c.Flags().Var(&rate, "rate", "frames a second, such as 14.88M (0: as fast as the port takes them)")
 	c.Flags().Var(&n, "count", "frames to send, such as 100M (0: no end)")
 	c.Flags().BoolVar(&cfg.Receive, "receive", false, "check what comes back (implies --promisc)")
+	c.Flags().BoolVar(&cfg.Timestamps, "timestamps", false, "with --receive, send a message of PTP a thousand times a second and report how long they take until they are back: by the card's clock on an 82599, by the kernel's for what arrives at packet:, else by this machine's")
 	c.Flags().Var(&pin, "cpus", "CPUs of the workers, such as 2-3")
 	durationFlag(c, &d, 0, "end after so long (0: no end)")
 	jsonFlag(c, &asJSON)
@@ -110,6 +111,10 @@ or Ctrl-C. With --receive, what comes back is checked for loss, order and damage
 		if rate > 1e9 {
 			return usage("--rate %v: want up to 1G", rate)
 		}
+		if cfg.Timestamps && !cfg.Receive {
+			return usage("--timestamps goes with --receive")
+		}
+		f.timestamps = cfg.Timestamps
 		spec, err := frames.parse()
 		if err != nil {
 			return err
@@ -149,6 +154,12 @@ func generated(r generate.Report) string {
 			"reordered": k.Reordered, "duplicate": k.Duplicate, "stale": k.Stale, "corrupt": k.Corrupt, "foreign": k.Foreign,
 		}); bad != "" {
 			s.WriteString("  " + bad)
+		}
+	}
+	if l := r.Latency; l != nil {
+		fmt.Fprintf(&s, "  %d probes by the %s's clock: min %v p50 %v p99 %v max %v", l.Probes, l.Clock, time.Duration(l.Min), time.Duration(l.P50), time.Duration(l.P99), time.Duration(l.Max))
+		if l.Lost > 0 {
+			fmt.Fprintf(&s, ", lost %d", l.Lost)
 		}
 	}
 	return s.String()
