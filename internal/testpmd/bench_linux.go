@@ -51,9 +51,11 @@ func Huge(forwarders int) bool {
 // Forward starts a Forwarder with a virtual device, as DPDK's --vdev takes it. It works on one CPU, and its main thread,
 // which waits for commands, sleeps on another. The caller calls Kill in the end.
 func Forward(vdev string, huge bool, work, wait int) (*Forwarder, error) {
-	args := []string{"--in-memory", "--no-pci", "--no-telemetry", "--single-file-segments", "--force-max-simd-bitwidth=512", "-m", strconv.Itoa(memory)}
-	if !huge {
-		args = append(args, "--no-huge")
+	args := []string{"--no-pci", "--no-telemetry", "--force-max-simd-bitwidth=512", "-m", strconv.Itoa(memory)}
+	if huge {
+		args = append(args, "--in-memory", "--single-file-segments")
+	} else {
+		args = append(args, "--no-huge", "--no-shconf") // which does not go with --in-memory
 	}
 	ring := strconv.Itoa(Ring)
 	args = append(args, "--lcores", fmt.Sprintf("0@%d,1@%d", wait, work), "--vdev", vdev, "--", "-i", "--nb-cores=1",

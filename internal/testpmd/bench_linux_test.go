@@ -53,3 +53,19 @@ func TestMissing(t *testing.T) {
 		t.Errorf("error %v does not say how to get it", err)
 	}
 }
+
+// A Forwarder does without huge pages, with as much memory.
+func TestWithoutHugePages(t *testing.T) {
+	f, err := Forward("net_null0", false, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Kill()
+	if err := f.Go(0); err != nil {
+		t.Fatal(err)
+	}
+	got, err := f.Pause()
+	if err != nil || got.Packets == 0 || got.Sent == 0 || got.Ticks == 0 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
