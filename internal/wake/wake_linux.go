@@ -47,6 +47,11 @@ func OpenFIFO(path string) (*Event, error) {
 
 // Take makes an event of an eventfd or a pipe that another process handed over; fd belongs to the event, also where
 // there is an error.
+//
+// O_NONBLOCK belongs to all who share the event (fcntl(2)), also to those who got one of New's: who clears it later, and
+// fills the event, keeps Signal until somebody reads it; who clears it and empties the event keeps Clear until the next
+// signal. An eventfd has no write that does without the flag: pwritev2(2) with RWF_NOWAIT fails with EOPNOTSUPP, and a look
+// by poll(2) comes too early. So a partner that means harm can hold a worker up.
 func Take(fd int) (*Event, error) {
 	if err := unix.SetNonblock(fd, true); err != nil {
 		_ = unix.Close(fd)
@@ -62,13 +67,14 @@ func (e *Event) FD() int {
 	return e.fd
 }
 
-// Signal makes the event readable. It never blocks.
+// Signal makes the event readable. It does not block, but for what Take says of partners.
 func (e *Event) Signal() error {
 	one := [8]byte{1, 0, 0, 0, 0, 0, 0, 1} // in either byte order
 	return e.do(func(fd int) (int, error) { return unix.Write(fd, one[:]) })
 }
 
-// Clear makes the event unreadable. It never blocks. A FIFO that was signalled more than 512 times stays readable.
+// Clear makes the event unreadable. It does not block, but for what Take says of partners. A FIFO that was signalled more
+// than 512 times stays readable.
 func (e *Event) Clear() error {
 	var b [4096]byte // all signals of a FIFO; an eventfd counts in 8 bytes
 	return e.do(func(fd int) (int, error) { return unix.Read(fd, b[:]) })
