@@ -46,8 +46,8 @@ type Config struct {
 	Trouble func(error)
 }
 
-// Run forwards until ctx ends or both ports have no more frames (nic.Finite), which is no error, waits up to a second for each port to send what its
-// queues hold, and returns the totals. Every receive queue of one port is joined with the transmit queue
+// Run forwards until ctx ends or both ports have no more frames (nic.Finite), which is no error, waits for each port to send what its
+// queues hold, until it has sent nothing for a second, and returns the totals. Every receive queue of one port is joined with the transmit queue
 // of the same number of the other.
 //
 // Report, if not nil, is called on Run's goroutine once per interval and at the end, so that the

@@ -34,6 +34,9 @@ type Config struct {
 	// Rate is how many frames are sent in a second, by all workers together; 0: as many as the port
 	// takes.
 	Rate float64
+	// ByCard has the card keep the rate (nic.RateLimiter), as one of bits: those of the frames on average. The port is
+	// without limits at the end.
+	ByCard bool
 	// Burst is how many frames a worker sends back to back at most when it is late, and so bounds what
 	// it catches up; 0: Batch.
 	Burst int
@@ -58,8 +61,8 @@ type Config struct {
 	Trouble func(error)
 }
 
-// Run sends until Count is reached or ctx ends, which is no error, waits up to a second for the port to
-// send what its queues hold, and returns the totals. Frames that
+// Run sends until Count is reached or ctx ends, which is no error, waits for the port to
+// send what its queues hold, until it has sent nothing for a second, and returns the totals. Frames that
 // the port does not take at once are offered until it does, so numbers are never left out.
 //
 // Report, if not nil, is called on Run's goroutine once per interval and at the end, so that the
@@ -74,6 +77,11 @@ func Run(ctx context.Context, cfg Config, report func(Report)) (Report, error) {
 	for _, w := range workers {
 		loops = append(loops, w.loop)
 	}
+	lift, err := cfg.limit(workers)
+	if err != nil {
+		return Report{Type: "total"}, err
+	}
+	defer lift()
 	before, _ := cfg.Port.Stats()
 	m := &meter{port: cfg.Port.Info().Address, workers: workers, start: time.Now(), last: time.Now()}
 	health := worker.Health{Ports: []nic.Device{cfg.Port}, Report: cfg.Trouble}
@@ -129,6 +137,8 @@ func (cfg *Config) workers() ([]*sender, error) {
 		return nil, fmt.Errorf("generate: rate of %g frames a second: want 0 (unlimited) to 1e9", cfg.Rate)
 	case cfg.Timestamps && !cfg.Receive:
 		return nil, errors.New("generate: time stamps without receiving: set Receive")
+	case cfg.ByCard && cfg.Rate == 0:
+		return nil, errors.New("generate: the card is to keep a rate, but there is none")
 	case info.Pool == nil:
 		return nil, fmt.Errorf("generate: %s has no pool to take buffers from", info.Address)
 	}
@@ -155,6 +165,29 @@ func (cfg *Config) workers() ([]*sender, error) {
 		}
 	}
 	return ws, nil
+}
+
+// limit has the card keep the rate, where it is to. What it returns ends that.
+func (cfg *Config) limit(ws []*sender) (lift func(), err error) {
+	if !cfg.ByCard {
+		return func() {}, nil
+	}
+	port, ok := cfg.Port.(nic.RateLimiter)
+	if !ok {
+		return nil, fmt.Errorf("generate: %s keeps no rate: leave it to the program", cfg.Port.Info().Address)
+	}
+	lift = func() {
+		for i := range ws {
+			_ = port.SetTxRate(i, 0) // fails only on a port that is gone
+		}
+	}
+	for i, w := range ws {
+		if err := port.SetTxRate(i, uint64(cfg.Rate/float64(len(ws))*w.bits())); err != nil {
+			lift()
+			return nil, fmt.Errorf("generate: %w: or leave the rate to the program", err)
+		}
+	}
+	return lift, nil
 }
 
 // share is what part i of n of a count is.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -279,5 +280,46 @@ func TestNoGoAllocations(t *testing.T) {
 		w.free()
 		w.cache.Flush()
 		w.check.cache.Flush()
+	}
+}
+
+// limited is a port whose card keeps rates up to some.
+type limited struct {
+	*nictest.Port
+	most uint64
+	said []uint64 // limits in the order in which they were set
+}
+
+func (l *limited) TxRates() (lowest, highest uint64) { return 0, l.most }
+
+func (l *limited) SetTxRate(_ int, bits uint64) error {
+	if bits > l.most {
+		return errors.New("too fast")
+	}
+	l.said = append(l.said, bits)
+	return nil
+}
+
+// TestRateByCard leaves the rate to the card, each queue's share in bits with FCS and padding, and takes it back in the end.
+func TestRateByCard(t *testing.T) {
+	p := &limited{Port: port(t, nictest.Config{Queues: 2, Ring: 1000}), most: 1e9}
+	cfg := Config{Port: p, Count: 1000, Rate: 1000, ByCard: true, Spec: traffic.Spec{Sizes: []int{60, 996}}}
+	if _, err := Run(t.Context(), cfg, nil); err != nil { // the program itself would take a second
+		t.Fatal(err)
+	}
+	if want := []uint64{500 * 8 * (64 + 1000) / 2, 500 * 8 * (64 + 1000) / 2, 0, 0}; !slices.Equal(p.said, want) {
+		t.Errorf("limits %v, want %v", p.said, want)
+	}
+	cfg.Rate = 1e6
+	if _, err := Run(t.Context(), cfg, nil); err == nil || !strings.Contains(err.Error(), "too fast") {
+		t.Errorf("more than the card keeps: %v", err)
+	}
+	cfg.Port = p.Port
+	if _, err := Run(t.Context(), cfg, nil); err == nil || !strings.Contains(err.Error(), "keeps no rate") {
+		t.Errorf("a port without limits: %v", err)
+	}
+	cfg.Port, cfg.Rate = p, 0
+	if _, err := Run(t.Context(), cfg, nil); err == nil || !strings.Contains(err.Error(), "there is none") {
+		t.Errorf("no rate: %v", err)
 	}
 }

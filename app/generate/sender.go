@@ -52,7 +52,7 @@ func newSender(cfg *Config, i int) (*sender, error) {
 	worker.ShareCache(w.cache, w.tx)
 	w.spare = make([]byte, w.longest())
 	w.c.done = cfg.Count > 0 && w.count == 0
-	if cfg.Rate > 0 {
+	if cfg.Rate > 0 && !cfg.ByCard {
 		w.pace = newPacer(cfg.Rate/float64(cfg.Workers), cfg.Burst)
 	}
 	return w, nil
@@ -65,6 +65,16 @@ func (w *sender) longest() int {
 		n = max(n, w.t.Size(uint64(seq)))
 	}
 	return n
+}
+
+// bits returns how many bits a frame has with its FCS, on average.
+func (w *sender) bits() float64 {
+	const fcs, least = 4, 60 // bytes (IEEE 802.3, 3.2.7 to 3.2.9)
+	sum := 0
+	for seq := range w.t.Period() {
+		sum += max(w.t.Size(uint64(seq)), least) + fcs
+	}
+	return 8 * float64(sum) / float64(w.t.Period())
 }
 
 func (w *sender) loop(stop *worker.Stop) {

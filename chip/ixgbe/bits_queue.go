@@ -179,6 +179,21 @@ const (
 // RTTDCS: DCB transmit descriptor plane control (8.2.3.10.2).
 const RttdcsARBDIS uint32 = 1 << 6 // set while MTQC and the Tx packet buffers change
 
+// RTTDQSEL, RTTBCNRC, RTTBCNRM: the transmit rate scheduler (7.7.2.2, 8.2.3.10.13, 8.2.3.10.16).
+const (
+	RttdqselTXDQ uint32 = 0x7F // queue whose RTTBCNRC is to be seen
+
+	// The rate factor is the link's rate over that of the queue, with 14 bits of fraction.
+	RttbcnrcRFFraction        = 14
+	RttbcnrcRF         uint32 = 0xFFFFFF // RF_INT and RF_DEC
+	RttbcnrcRSENA      uint32 = 1 << 31
+
+	// How much of the time that a queue has missed it may catch up with, in KiB of what it sends.
+	RttbcnrmMMWSIZE  uint32 = 0x7FF
+	RttbcnrmStandard uint32 = 0x4  // as drivers set it for frames of up to 1518 bytes
+	RttbcnrmJumbo    uint32 = 0x14 // and for longer ones
+)
+
 // SECTXCTRL, SECRXCTRL and their status (8.2.3.12).
 const (
 	SectxctrlSECTXDIS uint32 = 1 << 0

@@ -98,6 +98,7 @@ or Ctrl-C. With --receive, what comes back is checked for loss, order and damage
 	frames.add(c)
 	batchFlag(c, &cfg.Batch, 32)
 	c.Flags().Var(&rate, "rate", "frames a second, such as 14.88M (0: as fast as the port takes them)")
+	c.Flags().BoolVar(&cfg.ByCard, "rate-by-card", false, "have the card keep the rate, by its limit of bits for each queue")
 	c.Flags().Var(&n, "count", "frames to send, such as 100M (0: no end)")
 	c.Flags().BoolVar(&cfg.Receive, "receive", false, "check what comes back (implies --promisc)")
 	c.Flags().BoolVar(&cfg.Timestamps, "timestamps", false, "with --receive, send a message of PTP a thousand times a second and report how long they take until they are back: by the card's clock on an 82599, by the kernel's for what arrives at packet:, else by this machine's")
@@ -115,6 +116,9 @@ or Ctrl-C. With --receive, what comes back is checked for loss, order and damage
 			return usage("--timestamps goes with --receive")
 		}
 		f.timestamps = cfg.Timestamps
+		if cfg.ByCard && rate == 0 {
+			return usage("--rate-by-card: wants --rate")
+		}
 		spec, err := frames.parse()
 		if err != nil {
 			return err

@@ -56,6 +56,7 @@ type Device struct {
 	hashing      nic.Hashing
 	steering     steering
 	directing    uint32 // FDIRCTRL of flow director, 0: it is off
+	rates        rates
 	stats        counters
 	ledctl       uint32 // LEDCTL before anybody set an LED
 	ledSet       bool

@@ -33,6 +33,7 @@ func (d *Device) Trouble() error {
 	if d.clock != nil {
 		d.clock.tend(d.link())
 	}
+	d.followRates(d.link())
 	all := []error{heard}
 	for i, q := range d.rx {
 		var missed uint64

@@ -24,7 +24,8 @@ type journal struct {
 	current uint32 // receive: descriptor being written back; transmit: first that may lack its write-back
 	addr    uint64 // receive: buffer that current pointed to
 	lo      uint64 // receive: word 0 of current's write-back
-	_       [40]byte
+	rate    uint32 // transmit: RTTBCNRC of the queue
+	_       [36]byte
 }
 
 func (j *journal) begin(head, current uint32) {

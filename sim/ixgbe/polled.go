@@ -83,6 +83,9 @@ func (c *Card) refresh() {
 	c.loadClock()
 	c.steering.load(c)
 	c.stats.load(c)
+	if c.polled {
+		c.selected().journal.rate = c.get(chip.RTTBCNRC)
+	}
 	c.rxOn, c.txOn = c.rxOn[:0], c.txOn[:0]
 	for i := range c.rxq {
 		if q := &c.rxq[i]; q.on || q.reg(atCtl)&enable != 0 {

@@ -151,6 +151,10 @@ func (c *Card) write(off, v uint32) {
 		c.readEEPROM()
 	case chip.SYSTIML, chip.SYSTIMH, chip.TIMINCA, chip.TIMADJH:
 		c.writeClock(off, v)
+	case chip.RTTDQSEL:
+		c.put(chip.RTTBCNRC, c.selected().journal.rate)
+	case chip.RTTBCNRC:
+		c.selected().journal.rate = v
 	case chip.FDIRCTRL:
 		c.fdirControl()
 	case chip.FDIRCMD:

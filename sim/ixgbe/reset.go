@@ -79,6 +79,7 @@ func (c *Card) clearState() {
 	for i := range c.rxq {
 		c.rxq[i].stop()
 		c.txq[i].stop()
+		c.txq[i].journal.rate = 0
 	}
 	c.stats.total.RxFrames += uint64(c.fifo.len())
 	c.stats.total.RxDisabled += uint64(c.fifo.len())

@@ -23,6 +23,7 @@ type txQueue struct {
 	wrote     bool     // back, since the last interrupt cause
 	contexts  [2]txContext
 	segment   int // segments of the frame at the head that are on the wire
+	pace      pace
 }
 
 func (q *txQueue) init(c *Card, i int) {
@@ -41,6 +42,7 @@ func (q *txQueue) load(c *Card) {
 		q.report = make([]uint32, 0, 2*batch)
 	}
 	q.cause = c.allocation(q.index, true)
+	q.pace.load(c, q.journal.rate)
 	q.threshold = q.reg(atCtl) & chip.TxdctlWTHRESH >> chip.TxdctlWTHRESHShift
 }
 
@@ -185,6 +187,9 @@ func (q *txQueue) offer(c *Card, n, reports int) int {
 
 // transmit puts up to n gathered frames on the wire, or back into the card (8.2.3.22.8, HLREG0.LPBK), and counts them.
 func (q *txQueue) transmit(c *Card, n int) (sent int) {
+	if q.pace.on {
+		n = q.pace.due(c.txBuf[:n])
+	}
 	if c.mac.loopback {
 		for sent < n && c.fifo.len() < batch {
 			c.fifo.push(&c.txBuf[sent])
@@ -192,6 +197,9 @@ func (q *txQueue) transmit(c *Card, n int) (sent int) {
 		}
 	} else {
 		sent = max(0, min(c.wire.Send(c.txBuf[:n]), n))
+	}
+	if q.pace.on {
+		q.pace.sent(c.txBuf[:sent])
 	}
 	var t txTally
 	for i := range c.txBuf[:sent] {

@@ -22,7 +22,6 @@ var left = []struct {
 	{[]string{"RXFECCERR0", "RXMEMWRAP"}, "for the maker's tests"},
 	{[]string{"DTXTCPFLGL", "DTXTCPFLGH"}, "their reset values are those of TCP (7.2.4.7)"},
 	{[]string{"TDWBAL", "TDWBAH"}, "a report in the descriptor is next to what is read anyway; the head in memory would be another line"},
-	{[]string{"RTTDQSEL", "RTTBCNRC"}, "no rate limit in the card: gen --rate paces in software"},
 	{[]string{"8.2.3.10", "MNGTXMAP", "RNBC"}, "one traffic class, without DCB"},
 	{[]string{"8.2.3.11"}, "direct cache access was for chipsets that did not place DMA in caches by themselves"},
 	{[]string{"8.2.3.12"}, "the security blocks are left idle"},

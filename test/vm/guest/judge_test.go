@@ -5,6 +5,7 @@ package guest
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -46,6 +47,7 @@ func TestJudge(t *testing.T) {
 		j.transfer(t, strings.Join(offloads, " "), peer, true)
 	}
 	j.steering(t)
+	j.limits(t)
 	j.vlans(t)
 	command(t, "ip", "link", "set", j.name, "mtu", "9000")
 	j.up(t)
@@ -92,7 +94,13 @@ func (j *judge) ping(t *testing.T, to string, size int) {
 // transfer sends some megabytes by TCP, or receives them.
 func (j *judge) transfer(t *testing.T, what, to string, receive bool) {
 	t.Helper()
-	args := []string{"-c", to, "-n", "8M", "-J", "--connect-timeout", "5000"}
+	j.carry(t, what, to, 8, receive)
+}
+
+// carry is transfer for a number of megabytes. It returns the rate at which they arrived.
+func (j *judge) carry(t *testing.T, what, to string, megabytes int, receive bool) (bitsPerSecond float64) {
+	t.Helper()
+	args := []string{"-c", to, "-n", fmt.Sprintf("%dM", megabytes), "-J", "--connect-timeout", "5000"}
 	if receive {
 		args = append(args, "-R")
 	}
@@ -111,6 +119,26 @@ func (j *judge) transfer(t *testing.T, what, to string, receive bool) {
 		t.Errorf("%s: %v, %+v", what, err, report)
 	}
 	t.Logf("%s, receive %v: %.0f Mbit/s, %d segments again", what, receive, report.End.Received.Rate/1e6, report.End.Sent.Again)
+	return report.End.Received.Rate
+}
+
+// limits has the kernel limit the rate of each transmit queue (datasheet 7.7.2.2), which its driver takes back only with a
+// new start of the card.
+func (j *judge) limits(t *testing.T) {
+	t.Helper()
+	const limit, queues = 10, 2 // Mbit/s
+	for i := range queues {
+		path := fmt.Sprintf("/sys/class/net/%s/queues/tx-%d/tx_maxrate", j.name, i)
+		if err := os.WriteFile(path, []byte(fmt.Sprint(limit)), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if rate := j.carry(t, "limited", peer, 2, false); rate > limit*queues*1e6 {
+		t.Errorf("%.0f Mbit/s by %d queues of %d Mbit/s", rate/1e6, queues, limit)
+	}
+	command(t, "ip", "link", "set", j.name, "down")
+	j.up(t)
+	j.ping(t, peer, 56)
 }
 
 // counters compares what the card counted with what the driver did, and wants both queues used and no error.
