@@ -152,7 +152,7 @@ func (f forwarder) close() error {
 }
 
 func (b *builder) testpmd(vdev string, work, wait int) (seat, error) {
-	f, err := testpmd.Forward(vdev, b.huge, work, wait)
+	f, err := testpmd.Forward(testpmd.Setup{Vdevs: []string{vdev}, Huge: b.huge, Work: work, Wait: wait})
 	if err != nil {
 		return nil, err // no seat, and not one that is nil
 	}

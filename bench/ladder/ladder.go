@@ -22,7 +22,7 @@ import (
 
 // Options say what Run measures.
 type Options struct {
-	Rungs    []string      // names of Rungs(); empty: all
+	Rungs    []string      // names of Rungs(); empty: all but those aside
 	Duration time.Duration // of all slices together; 0: 20 s
 	Slice    time.Duration // 0: a tenth of a rung's share of Duration, 200 ms at most
 	CPUs     []int         // the forwarder's, then the source's and sink's; empty: the first two that may be used
@@ -36,6 +36,7 @@ type Rung struct {
 	Copies  int
 	Clock   string
 	Touches bool
+	Aside   bool // it is measured where it is named: it is there to be compared with one other
 
 	open func(context.Context, *bed) (runner, error)
 }
@@ -67,7 +68,7 @@ func leftOut(format string, args ...any) error {
 func (o Options) defaults() (Options, []Rung, error) {
 	var rungs []Rung
 	for _, r := range Rungs() {
-		if len(o.Rungs) == 0 || slices.Contains(o.Rungs, r.Name) {
+		if len(o.Rungs) == 0 && !r.Aside || slices.Contains(o.Rungs, r.Name) {
 			rungs = append(rungs, r)
 		}
 	}

@@ -48,8 +48,13 @@ func findNAPI(dev string) (int, error) {
 	return 0, leftOut("%s: /proc does not show its NAPI thread: run outside of containers with processes of their own", dev)
 }
 
-// ran returns the nanoseconds that the thread ran.
-func (n napi) ran() (uint64, error) { return cpuTime(n.pid, false) }
+// ran returns the nanoseconds that the thread ran. The zero napi has no thread.
+func (n napi) ran() (uint64, error) {
+	if n.pid == 0 {
+		return 0, nil
+	}
+	return cpuTime(n.pid, false)
+}
 
 // cpuTime returns the nanoseconds that a process or one of this process's threads ran (clock_getcpuclockid(3)).
 func cpuTime(id int, isThread bool) (uint64, error) {

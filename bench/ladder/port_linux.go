@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"glassnic/internal/tsc"
 	"glassnic/internal/wake"
 	"glassnic/nic"
 	"glassnic/packet"
@@ -71,21 +72,26 @@ func (p *ports) forward(w *watch, c *counts) {
 			p.sleep(w, c)
 			continue
 		}
-		c.received += uint64(len(frames))
-		for _, f := range frames {
-			f.Bytes()[touched]++
-		}
-		for range offers {
-			k := tx.Send(frames)
-			c.calls++ // sendmmsg, or what wakes the kernel
-			c.sent += uint64(k)
-			if frames = frames[k:]; len(frames) == 0 {
-				break
-			}
-		}
-		c.dropped += uint64(len(frames))
-		packet.Free(frames)
+		p.pass(frames, tx, c)
 	}
+}
+
+// pass sends frames, each changed.
+func (p *ports) pass(frames []*packet.Buf, tx nic.TxQueue, c *counts) {
+	c.received += uint64(len(frames))
+	for _, f := range frames {
+		f.Bytes()[touched]++
+	}
+	for range offers {
+		k := tx.Send(frames)
+		c.calls++ // sendmmsg, or what wakes the kernel
+		c.sent += uint64(k)
+		if frames = frames[k:]; len(frames) == 0 {
+			break
+		}
+	}
+	c.dropped += uint64(len(frames))
+	packet.Free(frames)
 }
 
 // sleep waits for a frame.
@@ -121,6 +127,63 @@ func openXDPCopy(ctx context.Context, b *bed) (runner, error) {
 // openXDPNative is the same where it does.
 func openXDPNative(ctx context.Context, b *bed) (runner, error) {
 	return openXDP(ctx, b, ",mode=native")
+}
+
+// xdpPoll is a port of AF_XDP sockets whose thread never sleeps, and counts the ticks of passes that found something, as
+// testpmd does.
+type xdpPoll struct{ *ports }
+
+const (
+	// pollRing and pollBatch are those of dpdk-xdp, too.
+	pollRing  = 512
+	pollBatch = 32
+)
+
+func openXDPPoll(ctx context.Context, b *bed) (_ runner, err error) {
+	p := xdpPoll{&ports{bed: b}}
+	if p.track, err = newTrack(b.cpus, trackOf{want: inMAC[touched] + 1, softly: true}); err != nil {
+		return nil, err
+	}
+	err = p.ns.do(func() (err error) {
+		cfg := nic.Config{Promiscuous: true, LinkWait: -1, RxRing: pollRing, TxRing: pollRing}
+		if p.rx, err = nic.Open(ctx, "xdp:"+p.in+",mode=native", cfg); err != nil {
+			return err
+		}
+		cfg.Pool = p.rx.Info().Pool
+		p.tx, err = nic.Open(ctx, "xdp:"+p.out+",mode=native", cfg)
+		return err
+	})
+	if err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+func (p xdpPoll) slice(d time.Duration) (sample, error) { return p.track.slice(p.bed, d, p.poll) }
+
+// poll receives at both ports, as testpmd does.
+func (p xdpPoll) poll(w *watch, c *counts) {
+	ways := [2]struct {
+		rx nic.RxQueue
+		tx nic.TxQueue
+	}{{p.rx.RxQueue(0), p.tx.TxQueue(0)}, {p.tx.RxQueue(0), p.rx.TxQueue(0)}}
+	last := tsc.Read()
+	for !w.over(c) {
+		for _, way := range ways {
+			begin := tsc.Read()
+			frames := p.batch[:way.rx.Receive(p.batch[:pollBatch])]
+			if len(frames) == 0 {
+				way.tx.Send(nil)
+				continue
+			}
+			p.pass(frames, way.tx, c)
+			last = tsc.Read()
+			w.passes += last - begin
+		}
+		if float64(tsc.Read()-last) > quiet.Seconds()*tsc.Hz() {
+			w.idle()
+		}
+	}
 }
 
 func openXDP(ctx context.Context, b *bed, options string) (runner, error) {

@@ -21,7 +21,9 @@ func openDPDK(ctx context.Context, b *bed) (_ runner, err error) {
 		return nil, err
 	}
 	d.want = d.frame[6+touched] // addresses are swapped
-	d.forwarder, err = testpmd.Forward("net_vhost0,iface="+d.socket(), testpmd.Huge(1), b.cpus[0], b.cpus[1])
+	d.forwarder, err = testpmd.Forward(testpmd.Setup{
+		Vdevs: []string{"net_vhost0,iface=" + d.socket()}, Huge: testpmd.Huge(1), Work: b.cpus[0], Wait: b.cpus[1],
+	})
 	if errors.Is(err, testpmd.ErrMissing) {
 		err = leftOut("%w", err)
 	}

@@ -30,26 +30,27 @@ func openKernel(b *bed, of trackOf, setUp func(*track) error) (runner, error) {
 }
 
 func (k kernel) slice(d time.Duration) (sample, error) {
-	before, err := k.counters() // while nothing is sent yet
-	if err != nil {
-		return sample{}, err
-	}
-	return k.track.slice(k.bed, d, func(w *watch, c *counts) {
-		for time.Sleep(d); err == nil; time.Sleep(quiet) {
-			var now counters
-			now, err = k.counters()
-			last := *c
-			c.received, c.sent = now.in-before.in, now.out-before.out
-			c.dropped = c.received - min(c.sent, c.received)
-			if *c == last {
-				w.idle()
-			}
-			if w.over(c) {
-				return
-			}
+	return k.track.slice(k.bed, d, func(w *watch, c *counts) { k.await(d, w, c) })
+}
+
+// await waits while others forward, and counts by what the kernel has of the interfaces.
+func (t *track) await(d time.Duration, w *watch, c *counts) {
+	for time.Sleep(d); ; time.Sleep(quiet) {
+		now, err := t.counters()
+		if err != nil {
+			w.err = err
+			return
 		}
-		w.err = err
-	})
+		last := *c
+		c.received, c.sent = now.in-w.before.in, now.out-w.before.out
+		c.dropped = c.received - min(c.sent, c.received)
+		if *c == last {
+			w.idle()
+		}
+		if w.over(c) {
+			return
+		}
+	}
 }
 
 // openRouting has the kernel route: from one network to another, by the next hop's address.

@@ -86,7 +86,7 @@ func (b *bed) countCalls(rungs []Rung, runners []runner, d time.Duration) (perPa
 	perPacket = make([]float64, len(runners))
 	for i, r := range runners {
 		switch r.(type) {
-		case *sockets, *ports, *vhost:
+		case *sockets, *ports, xdpPoll, *vhost:
 		default:
 			continue
 		}

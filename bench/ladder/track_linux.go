@@ -55,6 +55,9 @@ type trackOf struct {
 	// process says that a thread of this process forwards. It goes first where it has something to do, so that nothing
 	// is received only to be dropped in front of it.
 	process bool
+	// softly says that the kernel receives for in as it does by itself: on the CPU of the source. Its part is in nobody's
+	// account then. A forwarder that never sleeps would keep its thread from working.
+	softly bool
 }
 
 func newTrack(cpus [2]int, of trackOf) (_ *track, err error) {
@@ -131,8 +134,10 @@ func (t *track) lay(of trackOf) (err error) {
 	if of.process {
 		attr.Nice = 10
 	}
-	if t.receiver, err = newNAPI(t.in, t.cpus[0], attr); err != nil {
-		return err
+	if !of.softly {
+		if t.receiver, err = newNAPI(t.in, t.cpus[0], attr); err != nil {
+			return err
+		}
 	}
 	if _, err = newNAPI(t.dst, t.cpus[1], unix.SchedAttr{Policy: unix.SCHED_FIFO, Priority: 1}); err != nil {
 		return err

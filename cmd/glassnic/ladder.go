@@ -34,10 +34,14 @@ Rungs:
 `,
 	}
 	for _, r := range ladder.Rungs() {
-		c.Long += fmt.Sprintf("  %-11s %s\n", r.Name, r.What)
+		what := r.What
+		if r.Aside {
+			what += " (only where named)"
+		}
+		c.Long += fmt.Sprintf("  %-11s %s\n", r.Name, what)
 	}
 	fs := c.Flags()
-	fs.StringSliceVar(&opt.Rungs, "rungs", nil, "some of the rungs (default all)")
+	fs.StringSliceVar(&opt.Rungs, "rungs", nil, "some of the rungs (default all that stand by themselves)")
 	periodFlag(c, &opt.Duration, "duration", 20*time.Second, "length of all measurements together")
 	fs.Var(&pin, "cpus", "two CPUs: the forwarder's, then the source's and sink's")
 	fs.StringVar(&svg, "svg", "", "draw a picture into this file, too")

@@ -1,6 +1,7 @@
 package testpmd
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -10,14 +11,18 @@ import (
 	"time"
 )
 
-// Ring is how many descriptors queues of Forwarder have, and Burst how many frames it receives at once.
+// Ring is how many descriptors queues of a Forwarder have, and Burst how many frames it receives at once, unless its Setup
+// says otherwise.
 const (
 	Ring  = 256
 	Burst = 32
 )
 
-// memory is what a Forwarder takes, in MiB.
-const memory = 64
+// memory is what a Forwarder takes, in MiB, and buffers what it has for each port.
+const (
+	memory  = 64
+	buffers = 4096
+)
 
 // patience is how long a command may take.
 const patience = 20 * time.Second
@@ -25,8 +30,18 @@ const patience = 20 * time.Second
 // prompt stands where testpmd waits for a command.
 const prompt = "testpmd> "
 
-// Forwarder is a testpmd that sends every frame back that its one port receives, from Go until Pause, in bursts of up to
-// 32, and counts what that costs it.
+// Setup says how a Forwarder is to be.
+type Setup struct {
+	Vdevs []string // one or two virtual devices, as DPDK's --vdev takes them
+	Huge  bool     // its memory is huge pages
+	Work  int      // the CPU of the thread that forwards
+	Wait  int      // that of the main thread, which waits for commands and sleeps
+	Ring  int      // 0: Ring
+	Burst int      // 0: Burst
+}
+
+// Forwarder is a testpmd that sends every frame back that its one port receives, or out of the other of two, from Go until
+// Pause, and counts what that costs it.
 type Forwarder struct{ *Process }
 
 // Figures are what a Forwarder counted from Go to Pause: the packets that it received, ticks of the time stamp counter
@@ -48,20 +63,9 @@ func Huge(forwarders int) bool {
 	return pages*kib/1024 >= (forwarders+1)*memory
 }
 
-// Forward starts a Forwarder with a virtual device, as DPDK's --vdev takes it. It works on one CPU, and its main thread,
-// which waits for commands, sleeps on another. The caller calls Kill in the end.
-func Forward(vdev string, huge bool, work, wait int) (*Forwarder, error) {
-	args := []string{"--no-pci", "--no-telemetry", "--force-max-simd-bitwidth=512", "-m", strconv.Itoa(memory)}
-	if huge {
-		args = append(args, "--in-memory", "--single-file-segments")
-	} else {
-		args = append(args, "--no-huge", "--no-shconf") // which does not go with --in-memory
-	}
-	ring := strconv.Itoa(Ring)
-	args = append(args, "--lcores", fmt.Sprintf("0@%d,1@%d", wait, work), "--vdev", vdev, "--", "-i", "--nb-cores=1",
-		"--rxd="+ring, "--txd="+ring, "--burst="+strconv.Itoa(Burst), "--total-num-mbufs=4096", "--record-core-cycles",
-		"--no-lsc-interrupt", "--disable-link-check", "--no-flush-rx", "--port-topology=loop", "--forward-mode=io")
-	p, err := start(true, args)
+// Forward starts a Forwarder in the namespaces of the calling thread. The caller calls Kill in the end.
+func Forward(of Setup) (*Forwarder, error) {
+	p, err := start(true, of.args())
 	if err != nil {
 		return nil, err
 	}
@@ -71,6 +75,27 @@ func Forward(vdev string, huge bool, work, wait int) (*Forwarder, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+func (of Setup) args() []string {
+	args := []string{"--no-pci", "--no-telemetry", "--force-max-simd-bitwidth=512", "-m", strconv.Itoa(memory)}
+	if of.Huge {
+		args = append(args, "--in-memory", "--single-file-segments")
+	} else {
+		args = append(args, "--no-huge", "--no-shconf")
+	}
+	args = append(args, "--lcores", fmt.Sprintf("0@%d,1@%d", of.Wait, of.Work))
+	for _, v := range of.Vdevs {
+		args = append(args, "--vdev", v)
+	}
+	topology := "loop"
+	if len(of.Vdevs) > 1 {
+		topology = "paired"
+	}
+	ring := strconv.Itoa(cmp.Or(of.Ring, Ring))
+	return append(args, "--", "-i", "--nb-cores=1", "--rxd="+ring, "--txd="+ring, "--burst="+strconv.Itoa(cmp.Or(of.Burst, Burst)),
+		"--total-num-mbufs="+strconv.Itoa(buffers*len(of.Vdevs)), "--record-core-cycles", "--no-lsc-interrupt", "--disable-link-check",
+		"--no-flush-rx", "--port-topology="+topology, "--forward-mode=io")
 }
 
 // SwapAddresses has it swap the Ethernet addresses of each frame, from the next Go on.

@@ -48,7 +48,7 @@ func TestParse(t *testing.T) {
 
 func TestMissing(t *testing.T) {
 	t.Setenv("PATH", "")
-	_, err := Forward("net_vhost0,iface=/nowhere", false, 0, 0)
+	_, err := Forward(Setup{Vdevs: []string{"net_vhost0,iface=/nowhere"}, Work: 0, Wait: 0})
 	if !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), "apt-get install") {
 		t.Errorf("error %v does not say how to get it", err)
 	}
@@ -56,7 +56,7 @@ func TestMissing(t *testing.T) {
 
 // A Forwarder does without huge pages, with as much memory.
 func TestWithoutHugePages(t *testing.T) {
-	f, err := Forward("net_null0", false, 0, 0)
+	f, err := Forward(Setup{Vdevs: []string{"net_null0"}, Work: 0, Wait: 0})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -113,6 +113,9 @@ func (p *Process) Stop() {
 	<-p.gone
 }
 
+// PID is its process's.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
 // Kill ends it at once, and returns when it is gone.
 func (p *Process) Kill() {
 	_ = p.cmd.Process.Kill()
