@@ -267,8 +267,8 @@ func (h *host) iperf(t *testing.T, args ...string) {
 			} `json:"sum_received"`
 		} `json:"end"`
 	}
-	// Whoever sends ends when its kernel has taken all, of which some megabytes may not have come.
-	if err := json.Unmarshal(out, &report); err != nil || report.End.Received.Bytes < size/2 {
+	// Whoever sends ends when its kernel has taken all, of which up to ten megabytes may lie in buffers of both ends.
+	if err := json.Unmarshal(out, &report); err != nil || report.End.Received.Bytes < size/4 {
 		t.Errorf("iperf3: %v, %+v", err, report)
 	}
 	t.Logf("iperf3 %v: %.0f Mbit/s", args, report.End.Received.Rate/1e6)
