@@ -50,18 +50,7 @@ func TestRules6(t *testing.T) {
 		{[]string{"sctp6=2"}, map[int][][]byte{3: {tcp, udp}}},
 		{nil, map[int][][]byte{3: {tcp, udp, tcp4, tagged(udp, 5)}}},
 	} {
-		set := rules(t, c.rules...)
-		if err := r.dev.SetRules(set); err != nil {
-			t.Fatalf("%v: %v", c.rules, err)
-		}
-		if got := r.dev.Rules(); !slices.Equal(got, set) {
-			t.Errorf("rules %v, want %v", got, set)
-		}
-		for queue, frames := range c.want {
-			for i, f := range frames {
-				r.goes(t, fmt.Sprintf("%v, frame %d for queue %d", c.rules, i, queue), f, queue)
-			}
-		}
+		r.leads(t, c.rules, c.want)
 	}
 }
 

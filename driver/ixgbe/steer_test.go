@@ -116,17 +116,23 @@ func TestRules(t *testing.T) {
 		}},
 		{nil, map[int][][]byte{3: {tcp, udp, synOf(tcp), tagged(tcp, 5)}, 0: {typed(0x88cc)}}},
 	} {
-		set := rules(t, c.rules...)
-		if err := r.dev.SetRules(set); err != nil {
-			t.Fatalf("%v: %v", c.rules, err)
-		}
-		if got := r.dev.Rules(); !slices.Equal(got, set) {
-			t.Errorf("rules %v, want %v", got, set)
-		}
-		for queue, frames := range c.want {
-			for i, f := range frames {
-				r.goes(t, fmt.Sprintf("%v, frame %d for queue %d", c.rules, i, queue), f, queue)
-			}
+		r.leads(t, c.rules, c.want)
+	}
+}
+
+// leads sets rules, and has each frame go to the queue under which it stands.
+func (r *rig) leads(t *testing.T, of []string, want map[int][][]byte) {
+	t.Helper()
+	set := rules(t, of...)
+	if err := r.dev.SetRules(set); err != nil {
+		t.Fatalf("%v: %v", of, err)
+	}
+	if got := r.dev.Rules(); !slices.Equal(got, set) {
+		t.Errorf("rules %v, want %v", got, set)
+	}
+	for queue, frames := range want {
+		for i, f := range frames {
+			r.goes(t, fmt.Sprintf("%v, frame %d for queue %d", of, i, queue), f, queue)
 		}
 	}
 }
