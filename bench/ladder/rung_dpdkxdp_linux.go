@@ -61,7 +61,7 @@ func (d *dpdkXDP) slice(length time.Duration) (sample, error) {
 			w.err = err
 		}
 		// What still waits in its transmit ring counts in the slice in which the kernel sends it.
-		c.dropped = f.Packets - f.Sent
+		c.dropped = f.Packets - min(f.Sent, f.Packets)
 		c.received = c.sent + c.dropped
 	})
 	s.packets, s.ticks = f.Sent, float64(f.Ticks)
