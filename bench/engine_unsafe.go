@@ -16,7 +16,9 @@ type engine struct {
 	mem    []byte
 	end    *end
 	rx, tx engineRing
-	looked uint32 // sent frames whose bytes were not looked at since the last one that was
+	// buffers are where the frames of a turn go.
+	buffers [engineBatch]uint64
+	looked  uint32 // sent frames whose bytes were not looked at since the last one that was
 }
 
 type engineRing struct {
@@ -28,8 +30,9 @@ type engineRing struct {
 type engineDesc struct{ lo, hi uint64 }
 
 const (
-	// engineBatch is how many frames move before the other direction or card has its turn.
-	engineBatch = 64
+	// engineBatch is how many frames move at most before the other direction or card has its turn: with each turn the
+	// engine waits for a tail, which the driver's CPU has.
+	engineBatch = 256
 	// lookEvery is how many sent frames there are to one whose bytes are looked at: each look takes
 	// a cache line away from the driver, though not one that it needs again.
 	lookEvery = 64
@@ -82,7 +85,8 @@ func (e *engine) pass() {
 	e.send()
 }
 
-// receive writes frames into the driver's buffers. Word 1, with DD, comes last.
+// receive writes frames into the driver's buffers. It reads all addresses first: between stores to lines that the
+// driver's CPU has, loads would wait, and the card would be slower than the driver. Word 1, with DD, comes last.
 func (e *engine) receive() {
 	r := &e.rx
 	n := min(r.until(e.regs.Read32(chip.RDT(0))), e.end.left)
@@ -95,20 +99,27 @@ func (e *engine) receive() {
 	}
 	last := uint64(len(e.mem) - len(frame))
 	head := r.head
-	for range n {
-		d := &r.ring[head]
-		if d.lo > last {
-			e.end.wrong.Add(1)
-		} else {
-			*(*[len(frame)]byte)(unsafe.Pointer(&e.mem[d.lo])) = frame
-		}
-		d.lo = 0
-		store64(&d.hi, received)
+	for i := range n {
+		e.buffers[i] = r.ring[head].lo
 		if head++; head == uint32(len(r.ring)) {
 			head = 0
 		}
 	}
-	r.head = head
+	for _, at := range e.buffers[:n] {
+		if at > last {
+			e.end.wrong.Add(1)
+		} else {
+			*(*[len(frame)]byte)(unsafe.Pointer(&e.mem[at])) = frame
+		}
+	}
+	for range n {
+		d := &r.ring[r.head]
+		d.lo = 0
+		store64(&d.hi, received)
+		if r.head++; r.head == uint32(len(r.ring)) {
+			r.head = 0
+		}
+	}
 	e.end.left -= n
 	e.end.supplied.Store(e.end.supplied.Load() + uint64(n))
 }
