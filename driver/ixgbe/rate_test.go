@@ -86,32 +86,37 @@ func TestTxRateRefused(t *testing.T) {
 	}
 }
 
-// TestPolledTxRate limits a port whose card another goroutine plays, by the machine's time. The card may take notice of the
-// limit some frames late.
+// TestPolledTxRate limits a port whose card another goroutine plays, by the machine's time. The card looks at the limit
+// now and then.
 func TestPolledTxRate(t *testing.T) {
 	p := world(t, wire.SourceConfig{Count: 1})[0]
 	p.open(t, nic.Config{})
 	if err := p.dev.(nic.RateLimiter).SetTxRate(0, 1_000_000_000); err != nil {
 		t.Fatal(err)
 	}
-	const frames, late, each = 20_000, 4_000, 8 * time.Microsecond
-	begin := time.Now()
+	const burst, each = 2048, 8 * time.Microsecond
 	batch := make([]*packet.Buf, 32)
-	for sent := 0; sent < frames; sent += len(batch) {
-		eventually(t, "buffers", func() bool { return p.pool.Alloc(batch) == len(batch) })
-		for _, b := range batch {
-			b.Append(996)
+	frames, held := uint64(0), 0
+	eventually(t, "bursts that are held back", func() bool {
+		begin := time.Now()
+		for range burst / len(batch) {
+			eventually(t, "buffers", func() bool { return p.pool.Alloc(batch) == len(batch) })
+			for _, b := range batch {
+				b.Append(996)
+			}
+			left := batch
+			eventually(t, "room to send", func() bool {
+				left = left[p.dev.TxQueue(0).Send(left):]
+				return len(left) == 0
+			})
 		}
-		left := batch
-		eventually(t, "room to send", func() bool {
-			left = left[p.dev.TxQueue(0).Send(left):]
-			return len(left) == 0
-		})
-	}
-	eventually(t, "the sink", func() bool { return p.sink.Totals().Frames() >= frames })
-	if took := time.Since(begin); took < (frames-late)*each {
-		t.Errorf("%d frames took %v, want %v at least", frames, took, (frames-late)*each)
-	}
+		frames += burst
+		eventually(t, "the sink", func() bool { return p.sink.Totals().Frames() >= frames })
+		if held++; time.Since(begin) < burst*each*7/8 {
+			held = 0
+		}
+		return held == 4 // the machine holds one back now and then, too
+	})
 	closeAll(t, p)
 
 	p = world(t, wire.SourceConfig{Count: 1})[0]
