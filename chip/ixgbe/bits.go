@@ -157,6 +157,7 @@ const (
 	GpieEIMEN           uint32 = 1 << 6
 	GpieLLIntervalShift        = 7
 	GpieRSCDelayShift          = 11
+	GpieRSCDelay        uint32 = 7 << GpieRSCDelayShift // units of 4 µs, less one
 	GpieVTMode          uint32 = 3 << 14
 	GpieEIAME           uint32 = 1 << 30
 	GpiePBASupport      uint32 = 1 << 31

@@ -112,9 +112,17 @@ const (
 
 // RSCCTL: receive side coalescing control (8.2.3.8.13).
 const (
-	RscctlRSCEN   uint32 = 1 << 0
-	RscctlMAXDESC uint32 = 3 << 2
+	RscctlRSCEN        uint32 = 1 << 0
+	RscctlMAXDESCShift        = 2
+	RscctlMAXDESC      uint32 = 3 << RscctlMAXDESCShift // descriptors of a large frame at most: 1, 4, 8, 16
+	RscctlMAXDESC1     uint32 = 0 << RscctlMAXDESCShift
+	RscctlMAXDESC4     uint32 = 1 << RscctlMAXDESCShift
+	RscctlMAXDESC8     uint32 = 2 << RscctlMAXDESCShift
+	RscctlMAXDESC16    uint32 = 3 << RscctlMAXDESCShift
 )
+
+// PSRTYPE: packet split receive type (8.2.3.7.4).
+const PsrtypePSRTYPE4 uint32 = 1 << 4 // TCP headers are told apart, which receive side coalescing needs (4.6.7.2)
 
 // RDRXCTL: receive DMA control (8.2.3.8.8).
 const (

@@ -32,7 +32,7 @@ const (
 	RxPktTypeShift        = 4
 	RxPktTypeMask  uint64 = 0x1FFF << RxPktTypeShift
 	RxRSCCntShift         = 17
-	RxRSCCntMask   uint64 = 0xF << RxRSCCntShift
+	RxRSCCntMask   uint64 = 0xF << RxRSCCntShift // of a coalesced packet: one more than the packets that begin in this buffer; else 0
 	RxHdrLenShift         = 21
 	RxHdrLenMask   uint64 = 0x3FF << RxHdrLenShift
 	RxSPH          uint64 = 1 << 31 // header was split

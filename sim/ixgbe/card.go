@@ -92,6 +92,7 @@ type Card struct {
 	rss      rssConfig
 	steering steering
 	clock    ptpClock
+	rsc      coalescings
 	fifo     packetBuffer
 	rxBuf    [batch]wire.Frame
 	txBuf    [batch]wire.Frame
@@ -187,7 +188,7 @@ func (c *Card) move(budget int) int {
 		c.spill()
 		return 0
 	}
-	n := c.receive(budget)
+	n := c.age() + c.receive(budget)
 	if c.txEnabled && c.link {
 		for _, i := range c.txOn {
 			n += c.txq[i].send(c, budget)

@@ -69,6 +69,7 @@ func (c *Card) interrupt() {
 			continue
 		}
 		n.sent |= 1 << v
+		c.flush(v)
 		if l.kind == irq.MSIX {
 			c.emitted(v)
 		}

@@ -25,10 +25,12 @@ type journal struct {
 	addr    uint64 // receive: buffer that current pointed to
 	lo      uint64 // receive: word 0 of current's write-back
 	rate    uint32 // transmit: RTTBCNRC of the queue
-	_       [36]byte
+	open    uint32 // receive: the first of those before next that a coalescing holds (7.11)
+	_       [32]byte
 }
 
 func (j *journal) begin(head, current uint32) {
+	store32(&j.open, none)
 	store32(&j.current, current)
 	store32(&j.next, head)
 }
@@ -99,6 +101,7 @@ func (q *rxQueue) resume(c *Card) {
 			q.head = j.current
 		}
 	}
+	q.abandon()
 	next := q.head
 	if q.cut {
 		next |= partial

@@ -100,6 +100,18 @@ func (q *queue) open(c *Card, who string, always bool) bool {
 	if q.stopped || tail >= q.size || tail == q.head && !always {
 		return false
 	}
+	if !q.find(c, who) {
+		return false
+	}
+	q.left = tail - q.head
+	if tail < q.head {
+		q.left += q.size
+	}
+	return q.left > 0
+}
+
+// find looks up the ring in memory; where there is none, the queue stops.
+func (q *queue) find(c *Card, who string) bool {
 	mem, ok := c.space.At(who, q.addr, int(q.size)*chip.DescSize, true)
 	if ok {
 		q.ring = asDescriptors(mem)
@@ -108,11 +120,7 @@ func (q *queue) open(c *Card, who string, always bool) bool {
 		q.stopped = true
 		return false
 	}
-	q.left = tail - q.head
-	if tail < q.head {
-		q.left += q.size
-	}
-	return q.left > 0
+	return true
 }
 
 // echo is what reading RXDCTL or TXDCTL says: ENABLE is one only while the queue runs (4.6.7, 4.6.8).

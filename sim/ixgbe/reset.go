@@ -76,6 +76,7 @@ func (c *Card) clearState() {
 	c.put(chip.FWSM, chip.FwsmFWVAL) // firmware is there, and well (8.2.3.4.10)
 	c.link = false
 	c.setLinks()
+	c.rsc = coalescings{}
 	for i := range c.rxq {
 		c.rxq[i].stop()
 		c.txq[i].stop()

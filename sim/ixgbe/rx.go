@@ -16,7 +16,9 @@ type rxQueue struct {
 	strip    bool // RXDCTL.VME
 	advanced bool // SRRCTL.DESCTYPE is not legacy
 	cut      bool // a frame that another process began lacks its EOP
-	plain    bool // neither cut nor legacy, nor does it strip tags
+	plain    bool // neither cut nor legacy, nor does it strip tags or coalesce
+	rsc      int  // buffers of a coalescing at most, 0 for none (RSCCTL)
+	longest  int  // bytes of its headers, less one (SRRCTL.BSIZEHEADER)
 }
 
 func (q *rxQueue) init(c *Card, i int) {
@@ -29,14 +31,20 @@ func (q *rxQueue) load(c *Card) {
 	if q.watch(c.hs.reset == 0 && Faults(c.faults.Load())&StuckRxEnable == 0) {
 		q.journal.begin(q.head, none)
 		q.cut = false
+		c.forget(q)
 	}
 	v := c.get(chip.SRRCTL(q.index))
-	q.bufSize = int(max(v&chip.SrrctlBSIZEPACKET, 1)) * chip.SrrctlBSIZEPACKETUnit
+	size := int(max(v&chip.SrrctlBSIZEPACKET, 1)) * chip.SrrctlBSIZEPACKETUnit
+	if size != q.bufSize {
+		c.completeAll(q)
+		q.bufSize = size
+	}
 	q.drop = v&chip.SrrctlDropEN != 0
 	q.advanced = v&chip.SrrctlDESCTYPE != chip.SrrctlDESCTYPELegacy
 	q.strip = q.reg(atCtl)&chip.RxdctlVME != 0
-	q.plain = q.advanced && !q.cut && !q.strip
 	q.cause = c.allocation(q.index, false)
+	q.loadRSC(c)
+	q.plain = q.advanced && !q.cut && !q.strip && q.rsc == 0
 }
 
 // receive moves frames from the wire into the rings: up to budget per running queue.
@@ -85,7 +93,9 @@ func (c *Card) receive(budget int) int {
 	}
 	for _, i := range c.rxOn {
 		if q := &c.rxq[i]; q.head != q.shown {
-			c.irq.queues |= q.cause
+			if q.rsc == 0 {
+				c.irq.queues |= q.cause
+			}
 			q.show()
 		}
 	}

@@ -19,6 +19,7 @@ const (
 // frame comes in hash, for write-back word 0, and known, for word 1.
 func (c *Card) placeSlowly(q *rxQueue, f *wire.Frame, hash, known uint64) placement {
 	if q.left == 0 {
+		c.completeAll(q) // for the driver to give its descriptors back
 		if c.noDescriptor(q) {
 			return refused
 		}
@@ -36,6 +37,11 @@ func (c *Card) placeSlowly(q *rxQueue, f *wire.Frame, hash, known uint64) placem
 	if !c.mac.strip {
 		data = c.withFCS(data, f.Bad)
 	}
+	if q.rsc > 0 && c.mac.strip && c.seen&lies == 0 {
+		if p, ok := c.gather(q, data, w0, w1|known); ok {
+			return p
+		}
+	}
 	need := uint32((len(data) + q.bufSize - 1) / q.bufSize)
 	if need >= q.size {
 		c.stats.total.RxFrames++
@@ -44,6 +50,7 @@ func (c *Card) placeSlowly(q *rxQueue, f *wire.Frame, hash, known uint64) placem
 		return refused
 	}
 	if q.left < need {
+		c.completeAll(q)
 		if c.noDescriptor(q) {
 			return refused
 		}
@@ -75,6 +82,9 @@ func (c *Card) placeSlowly(q *rxQueue, f *wire.Frame, hash, known uint64) placem
 			q.writeBack(d, addr, addr, legacy(status, size), more)
 		}
 	}
+	if q.rsc > 0 {
+		c.irq.queues |= q.cause
+	}
 	return placed
 }
 
@@ -92,7 +102,7 @@ func (c *Card) stripTag(data []byte, w1 uint64) ([]byte, uint64) {
 func (c *Card) endCut(q *rxQueue) bool {
 	d := &q.ring[q.head]
 	q.writeBack(d, d.lo, 0, chip.RxDD|chip.RxEOP|chip.RxRXE, 0)
-	q.cut, q.plain = false, q.advanced && !q.strip
+	q.cut, q.plain = false, q.advanced && !q.strip && q.rsc == 0
 	return q.left > 0
 }
 

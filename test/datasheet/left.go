@@ -14,7 +14,7 @@ var left = []struct {
 	{[]string{"8.2.3.4", "SMADARCTL"}, "PCIe works as EEPROM and firmware set it up"},
 	{[]string{"EITRSEL"}, "interrupts of virtual functions, which come later"},
 	{[]string{"L34TIMIR", "LLITHRESH", "IMIRVP"}, "a queue's interrupt is never held back (EITR is zero), so none needs to be early"},
-	{[]string{"RSCINT", "RSCDBU", "RSCCTL"}, "receive side coalescing is off"},
+	{[]string{"RSCINT", "RSCDBU"}, "receive side coalescing: segments without payload are never coalesced, and interrupts follow EITR"},
 	{[]string{"8.2.3.6"}, "the pending bits of MSI-X are the bus's affair"},
 	{[]string{"PSRTYPE"}, "headers are not split from their packets"},
 	{[]string{"RFCTL"}, "NFS filters; its other bit is of receive side coalescing"},

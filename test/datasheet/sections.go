@@ -64,7 +64,7 @@ var sections = []struct{ number, what, driver, model, by string }{
 	{"7.8", "LinkSec", "–", "–", "left out: nothing here would use it"},
 	{"7.9", "IEEE 1588: clock, receive and transmit stamps", "yes", "yes", "both"},
 	{"7.10", "Virtualization", "–", "–", "left out: virtual functions come later"},
-	{"7.11", "Receive side coalescing", "–", "–", "left out"},
+	{"7.11", "Receive side coalescing", "–", "yes", "Linux"},
 	{"7.12", "IPsec", "–", "–", "left out: comes later"},
 	{"7.13", "Fibre Channel over Ethernet", "–", "–", "left out: no network of packets"},
 	{"9", "PCIe configuration space", "yes", "yes", "both: bus/pci and bus/vfio, sim/vfiouser"},
