@@ -20,7 +20,6 @@ func (j *judge) coalescing(t *testing.T, jumbo bool) {
 		j.ping(t, peer, 56)
 		before := j.statistics(t)
 		j.transfer(t, "lro "+state, peer, true)
-		j.transfer(t, "lro "+state, peer, false)
 		n := j.statistics(t)
 		for name := range n {
 			n[name] -= before[name]
@@ -36,5 +35,6 @@ func (j *judge) coalescing(t *testing.T, jumbo bool) {
 		case on && !jumbo && (packets > wire/2 || segments < 2*frames):
 			t.Errorf("lro on: %d frames on the wire, %d for the kernel; %d segments in %d coalesced frames", wire, packets, segments, frames)
 		}
+		j.transfer(t, "lro "+state, peer, false)
 	}
 }
