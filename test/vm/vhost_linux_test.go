@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"glassnic/test/vm/plan"
 )
 
 // TestVhostUser boots guests whose only card is our device end of vhost-user, which fwd joins to a TAP interface: the
@@ -246,8 +248,8 @@ func (h *host) ping(t *testing.T, ended chan bool) {
 		}
 	}
 	out, err := h.command("ping", "-c", "20", "-i", "0.05", "-s", "1400", "-w", "20", h.peer).CombinedOutput()
-	if err != nil || !strings.Contains(string(out), ", 0% packet loss") {
-		t.Errorf("ping: %v\n%s", err, out)
+	if n := plan.Unanswered(string(out), 20); err != nil || n != 0 {
+		t.Errorf("ping: %v, no answer to %d\n%s", err, n, out)
 	}
 }
 

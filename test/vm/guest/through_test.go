@@ -7,6 +7,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"glassnic/test/vm/plan"
 )
 
 // TestThrough has the kernel talk to itself through fwd: the outer two of four cards each lie in a network namespace,
@@ -34,8 +36,8 @@ func TestThrough(t *testing.T) {
 		return err == nil
 	})
 	out, err := in("left", "ping", "-c", "20", "-i", "0.01", "-s", "1400", "-w", "20", "192.0.2.2").CombinedOutput()
-	if err != nil || !strings.Contains(string(out), ", 0% packet loss") {
-		t.Errorf("ping: %v\n%s", err, out)
+	if n := plan.Unanswered(string(out), 20); err != nil || n != 0 {
+		t.Errorf("ping: %v, no answer to %d\n%s", err, n, out)
 	}
 	server := in("right", "iperf3", "-s", "-1", "--forceflush")
 	var said words
