@@ -8,6 +8,7 @@ import (
 	"glassnic/bus"
 	chip "glassnic/chip/ixgbe"
 	"glassnic/nic"
+	"glassnic/sim/iommu"
 )
 
 // ResetPause is what the driver waits after a reset outside of tests.
@@ -63,3 +64,12 @@ func Prepare(fn bus.Function, cfg nic.Config) (*Device, error) {
 
 // RingMemory returns the memory of descriptor ring i, receive queues first, which the card writes, too.
 func (d *Device) RingMemory(i int) []byte { return d.rings[i].Bytes }
+
+// Memory returns n bytes of the port's buffers by the address that the card knows; nil where there are none.
+func (d *Device) Memory(iova uint64, n int) []byte {
+	b, ok := d.fn.DMA().(*iommu.Space).At("test", iova, n, true)
+	if !ok {
+		return nil
+	}
+	return b
+}

@@ -157,6 +157,9 @@ func (d *Device) startRx(ctx context.Context) error {
 		if d.cfg.Offloads&nic.RxVLAN != 0 {
 			r.Set(chip.RXDCTL(i), chip.RxdctlVME) // 7.4.2
 		}
+		if d.coalesces() {
+			d.startCoalescing(i)
+		}
 		r.Set(chip.RXDCTL(i), chip.RxdctlENABLE)
 		if !d.wait(ctx, queueLimit, func() bool { return r.Read32(chip.RXDCTL(i))&chip.RxdctlENABLE != 0 }) {
 			return d.late(ctx, "receive queues", "RXDCTL.ENABLE not set after 1s (datasheet 4.6.7.1): power-cycle the card")

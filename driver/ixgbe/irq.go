@@ -60,7 +60,7 @@ func (d *Device) initVectors(n int, msix bool) {
 	r := d.regs
 	if msix {
 		// First, since it decides what IVAR means (8.2.3.5.18).
-		r.Write32(chip.GPIE, chip.GpieMultipleMSIX|chip.GpieOCD|chip.GpieEIAME|chip.GpiePBASupport)
+		r.Write32(chip.GPIE, chip.GpieMultipleMSIX|chip.GpieOCD|chip.GpieEIAME|chip.GpiePBASupport|d.coalescing())
 	}
 	for i := 0; i < n; i += 2 {
 		v := chip.IvarAllocVal | uint32(i)

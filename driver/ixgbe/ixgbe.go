@@ -120,6 +120,9 @@ func (d *Device) allocate(context.Context) error {
 			told: d.cfg.Offloads&(nic.RxChecksum|nic.RxHash|nic.RxVLAN|nic.Timestamps) != 0,
 			span: packet.MakeSpan(packet.Headroom, 1, packet.PortFlags(d.cfg.Port)|d.pool.Flags()),
 		}
+		if d.coalesces() {
+			q.told, q.chains = true, make([]chain, ring.size)
+		}
 		d.rx = append(d.rx, q)
 		if !q.post() {
 			return d.fail("receive ring", "the pool of %d buffers does not fill %d rings of %d descriptors: make it larger", d.pool.Len(), d.cfg.RxQueues, d.cfg.RxRing)

@@ -11,7 +11,7 @@ import (
 
 // offloads are what the card does: of the receive side, and of segmentation, what the settings ask for.
 func (d *Device) offloads() nic.Offloads {
-	const asked = nic.RxChecksum | nic.RxHash | nic.RxVLAN | nic.TxSegment
+	const asked = nic.RxChecksum | nic.RxHash | nic.RxVLAN | nic.RxSegment | nic.TxSegment
 	can := d.cfg.Offloads&asked | nic.TxChecksum | nic.TxVLAN
 	if d.clock != nil {
 		can |= nic.Timestamps

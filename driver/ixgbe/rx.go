@@ -36,6 +36,8 @@ type rxQueue struct {
 	head, last *packet.Buf // of that frame, so far
 	total      int         // bytes of it so far
 
+	chains []chain // by descriptor; nil: the card does not coalesce
+
 	wake  *wake       // nil: the queue cannot wake anybody
 	watch stall.Watch // of Trouble
 
@@ -96,6 +98,9 @@ func (q *rxQueue) run(batch []*packet.Buf) int {
 // rest goes on after run has put got frames in batch: with the next stretch, or with a descriptor that
 // run does not take.
 func (q *rxQueue) rest(batch []*packet.Buf, got int) int {
+	if q.chains != nil {
+		return q.restCoalesced(batch, got)
+	}
 	// A card that lies without end is believed for one turn of the ring.
 	for range q.size {
 		if q.left == 0 {
@@ -258,6 +263,7 @@ func (q *rxQueue) release() {
 		}
 	}
 	packet.Free([]*packet.Buf{q.head})
+	q.releaseChains()
 	for ; q.bare != q.next%q.size; q.bare = (q.bare + 1) % q.size {
 		q.buf(q.bare).Set(nil)
 	}
