@@ -40,7 +40,7 @@ func newDevInfo(sys *pci.Sysfs) *cobra.Command {
 		Long: `Say all about a card. Of a PCI card it tells what the system knows and touches nothing, unless
 --open is given, which resets the card and starts it. Other ports are opened.`,
 	}
-	f := &portFlags{}
+	f := &portFlags{all: true}
 	f.add(c, false, time.Second)
 	c.Flags().BoolVar(&opened, "open", false, "also open a PCI card")
 	jsonFlag(c, &asJSON)

@@ -32,7 +32,7 @@ Workers poll and keep a CPU busy each. With --adaptive, one that has nothing to 
 interrupts: over VFIO, and modelled cards. Others, such as cards through sysfs, it looks at every 4 ms.`,
 	}
 	f.add(c, true, linkWait)
-	c.Flags().BoolVar(&f.large, "large-frames", false, "take TCP segments of up to 64 KB as virtual machines and the kernel make them; they are cut before a port that does not take them")
+	c.Flags().BoolVar(&f.large, "large-frames", false, "take TCP segments of up to 64 KB as virtual machines, the kernel and an 82599 make them; they are cut before a port that does not take them")
 	batchFlag(c, &cfg.Batch, 32)
 	c.Flags().BoolVar(&cfg.Touch, "touch", false, "increment byte 1 of every frame, as an application reads data")
 	c.Flags().IntVar(&cfg.Patience, "patience", forward.DefaultPatience, "how often frames that a full queue refuses are offered before they are dropped (-1: once)")

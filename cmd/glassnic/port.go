@@ -20,6 +20,7 @@ type portFlags struct {
 	queues, ring, buffers, mtu int
 	promiscuous, partial       bool
 	large                      bool
+	all                        bool // offloads are asked for, to see which there are
 	vlans                      vlans
 	rss                        hashing
 	interrupts, timestamps     bool
@@ -53,8 +54,11 @@ func (f *portFlags) config(c *cobra.Command, port uint8) nic.Config {
 		Port: port, Promiscuous: f.promiscuous, Interrupts: f.interrupts, LinkWait: f.linkWait, Logger: logger(c),
 		VLANs: f.vlans,
 	}
+	if f.all {
+		cfg.Offloads = nic.RxChecksum | nic.RxHash | nic.RxVLAN | nic.RxPartial | nic.RxSegment | nic.TxSegment | nic.Timestamps
+	}
 	if f.partial {
-		cfg.Offloads = nic.RxPartial
+		cfg.Offloads |= nic.RxPartial
 	}
 	if f.large {
 		cfg.Offloads |= nic.RxPartial | nic.RxSegment | nic.TxSegment

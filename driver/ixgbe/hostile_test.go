@@ -38,6 +38,7 @@ func newMachine(t *rapid.T, honest bool) *machine {
 		MTU:         rapid.SampledFrom([]int{1500, 9000}).Draw(t, "MTU"),
 		Room:        rapid.SampledFrom([]int{1024, 2048}).Draw(t, "Room"),
 		ReportEvery: rapid.SampledFrom([]int{1, 5, 32}).Draw(t, "ReportEvery"),
+		Offloads:    rapid.SampledFrom([]nic.Offloads{0, nic.RxSegment}).Draw(t, "Offloads"),
 		Buffers:     1024,
 	}
 	return &machine{rig: open(t, cfg), cfg: cfg, honest: honest}

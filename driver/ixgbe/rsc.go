@@ -120,7 +120,7 @@ func (q *rxQueue) link() (frame *packet.Buf, more bool) {
 		c.last.SetNext(b)
 	}
 	c.last, c.open = b, true
-	if size-1 >= q.room || w1&chip.RxRXE != 0 || c.total > longest || c.broken {
+	if size-1 >= q.room || w1&chip.RxRXE != 0 || c.total > longest {
 		q.breakOff(&c)
 	}
 	if w1&chip.RxEOP != 0 {
@@ -180,9 +180,9 @@ func large(c *chain, w1 uint64) bool {
 	if be.Uint16(data[ip-2:]) == tagType {
 		ip += 4
 	}
-	const l3, protocol, tcp = 20, 9, 6 // RFC 791, 3.1
+	const l3, tcp = 20, 6 // RFC 791, 3.1
 	l4 := ip + l3
-	if be.Uint16(data[ip-2:]) != ipv4 || data[ip] != 0x45 || data[ip+protocol] != tcp || int(be.Uint16(data[ip+2:])) != c.total-ip {
+	if int(be.Uint16(data[ip+2:])) != c.total-ip {
 		return false
 	}
 	payload := c.total - l4 - int(data[l4+12]>>4)*4
@@ -195,7 +195,7 @@ func large(c *chain, w1 uint64) bool {
 	be.PutUint16(data[l4+tcpSum:], uint16(sum>>16+sum))
 	b.SetChecksum(l4, tcpSum)
 	b.SetSegmentSize(max((payload+c.packets-1)/c.packets, leastSegment))
-	_, ok := b.Headers()
+	_, ok := b.Headers() // without options of IP, and no fragment
 	return ok
 }
 

@@ -21,7 +21,6 @@ func TestCoalesceWithoutDescriptors(t *testing.T) {
 			r.port.push(frames...)
 			for range 5 {
 				r.step(64)
-				r.now += time.Millisecond
 			}
 			packets := 0
 			for at := range 7 {
@@ -42,6 +41,28 @@ func TestCoalesceWithoutDescriptors(t *testing.T) {
 	})
 }
 
+// A coalescing does not go on beyond the tail.
+func TestCoalesceTail(t *testing.T) {
+	r := newCoalescer(t, false, 8, 1, chip.RscctlMAXDESC16)
+	frames := run(1, 0, 3000, 3) // of three descriptors each, of 7
+	r.port.push(frames...)
+	r.step(64)
+	if head := r.reg.Read32(chip.RDH(0)); head > 7 {
+		t.Errorf("RDH is %d", head)
+	}
+	got := r.ripe()
+	if len(got) != 1 {
+		t.Fatalf("%d frames", len(got))
+	}
+	got[0].whole(t, "before the tail", frames[:2])
+	r.step(64)
+	if got = r.ripe(); len(got) != 1 {
+		t.Fatalf("%d frames afterwards", len(got))
+	}
+	got[0].whole(t, "afterwards", frames[2:])
+	r.clean()
+}
+
 // A ring that is taken away or set up anew is not written to any more.
 func TestCoalesceRingGone(t *testing.T) {
 	both(t, func(t *testing.T, polled bool) {
@@ -51,6 +72,11 @@ func TestCoalesceRingGone(t *testing.T) {
 			"elsewhere": func(r *coalescer) { r.reg.Write32(chip.RDBAL(0), uint32(r.alloc(64*16).IOVA)) },
 			"reset":     func(r *coalescer) { r.reg.Write32(chip.CTRL, chip.CtrlRST) },
 			"master":    func(r *coalescer) { r.card.SetBusMaster(false) },
+			"master, and a reason to complete": func(r *coalescer) {
+				r.card.SetBusMaster(false)
+				r.step(0)
+				r.reg.Write32(chip.RSCCTL(0), 0)
+			},
 		} {
 			r := newCoalescer(t, polled, 64, 2, chip.RscctlMAXDESC4)
 			r.port.push(run(1, 0, 900, 3)...)

@@ -246,9 +246,10 @@ func TestCoalesceMixed(t *testing.T) {
 
 // What ends a coalescing, and with what it goes on.
 func TestCoalesceEnds(t *testing.T) {
-	first := tcp{port: 1, sequence: 1000, payload: 500, ack: 9, stamp: 50}
+	const stamp = 0xfffffff0 // later than none
+	first := tcp{port: 1, sequence: 1000, payload: 500, ack: 9, stamp: stamp}
 	second := func(change func(*tcp)) []byte {
-		s := tcp{port: 1, sequence: 1500, payload: 500, ack: 9, stamp: 50}
+		s := tcp{port: 1, sequence: 1500, payload: 500, ack: 9, stamp: stamp}
 		change(&s)
 		return s.frame()
 	}
@@ -285,8 +286,8 @@ func TestCoalesceEnds(t *testing.T) {
 		{"type of service", second(func(s *tcp) { s.tos = 8 }), []int{1, 1}},
 		{"older acknowledgement", second(func(s *tcp) { s.ack = 8 }), []int{1, 1}},
 		{"newer acknowledgement", second(func(s *tcp) { s.ack = 1 << 30 }), []int{2}},
-		{"older stamp", second(func(s *tcp) { s.stamp = 49 }), []int{1, 1}},
-		{"newer stamp", second(func(s *tcp) { s.stamp = 51 }), []int{2}},
+		{"older stamp", second(func(s *tcp) { s.stamp-- }), []int{1, 1}},
+		{"newer stamp", second(func(s *tcp) { s.stamp += 20 }), []int{2}},
 		{"no stamp", second(func(s *tcp) { s.stamp = 0 }), []int{1, 1}},
 		{"SACK", second(func(s *tcp) { s.options, s.stamp = []byte{1, 1, 5, 10, 0, 0, 0, 1, 0, 0, 0, 2}, 0 }), []int{1, 0}},
 		{"IP options", options, []int{1, 0}},
@@ -438,6 +439,40 @@ func TestCoalesceContexts(t *testing.T) {
 	}
 	if two != rscContexts || alone != 2*(40-rscContexts) {
 		t.Errorf("%d coalesced, %d by themselves", two, alone)
+	}
+	r.clean()
+}
+
+// A segment with the push flag completes its large frame at once.
+func TestCoalescePush(t *testing.T) {
+	r := newCoalescer(t, false, 64, 2, chip.RscctlMAXDESC4)
+	frames := run(1, 0, 100, 2)
+	frames = append(frames, tcp{port: 1, sequence: 200, payload: 100, ack: 9, flags: tcpPSH}.frame())
+	r.port.push(frames...)
+	r.step(16)
+	got := r.take()
+	if len(got) != 1 {
+		t.Fatalf("%d frames", len(got))
+	}
+	got[0].whole(t, "push", frames)
+	r.clean()
+}
+
+// Without interrupts EITR is the time between two ends all the same.
+func TestCoalesceInterval(t *testing.T) {
+	r := newCoalescer(t, false, 64, 2, chip.RscctlMAXDESC4)
+	frames := run(1, 0, 100, 4)
+	for i, c := range []struct {
+		after time.Duration
+		want  int
+	}{{5 * time.Microsecond, 1}, {50 * time.Microsecond, 0}, {60 * time.Microsecond, 1}} {
+		r.port.push(frames[i])
+		r.step(16)
+		r.now += c.after
+		r.step(16)
+		if got := r.take(); len(got) != c.want {
+			t.Errorf("%v later: %d frames, want %d", c.after, len(got), c.want)
+		}
 	}
 	r.clean()
 }

@@ -13,7 +13,7 @@ var left = []struct {
 	{[]string{"8.2.3.3", "MFLCN", "PAP"}, "no pause frames: a port that is too slow drops, and counts it"},
 	{[]string{"8.2.3.4", "SMADARCTL"}, "PCIe works as EEPROM and firmware set it up"},
 	{[]string{"EITRSEL"}, "interrupts of virtual functions, which come later"},
-	{[]string{"L34TIMIR", "LLITHRESH", "IMIRVP"}, "a queue's interrupt is never held back (EITR is zero), so none needs to be early"},
+	{[]string{"L34TIMIR", "LLITHRESH", "IMIRVP"}, "a queue's interrupt is held back (EITR) only where segments are put together, so none needs to be early"},
 	{[]string{"RSCINT", "RSCDBU"}, "receive side coalescing follows EITR, and is only of segments with payload"},
 	{[]string{"8.2.3.6"}, "the pending bits of MSI-X are the bus's affair"},
 	{[]string{"MPSAR", "RQTC"}, "pools and traffic classes, which one class without virtual functions has no use for"},
