@@ -77,6 +77,12 @@ func (q *rxQueue) restCoalesced(batch []*packet.Buf, got int) int {
 		if got == len(batch) || q.left == 0 {
 			break
 		}
+		if q.open == 0 {
+			if n := q.runWhole(batch[got:]); n > 0 {
+				got += n
+				continue
+			}
+		}
 		b, more := q.link()
 		if !more {
 			break
@@ -87,6 +93,23 @@ func (q *rxQueue) restCoalesced(batch []*packet.Buf, got int) int {
 		}
 	}
 	return got
+}
+
+// runWhole receives frames of one packet in one buffer, while no frame is open.
+func (q *rxQueue) runWhole(batch []*packet.Buf) int {
+	n := q.runAlike(batch)
+	for n < len(batch) && q.left > 0 && q.single() && q.other(&batch[n]) {
+		n++
+		n += q.runAlike(batch[n:])
+	}
+	return n
+}
+
+// single tells whether the next descriptor is done and holds at most one packet, by what the card counts.
+func (q *rxQueue) single() bool {
+	const two = 3 << chip.RxRSCCntShift // and one more
+	d := q.desc(q.next)
+	return d.done()&chip.RxDD != 0 && d.w0&chip.RxRSCCntMask < two
 }
 
 // link takes one descriptor. It returns the frame that it completes, and whether there was a descriptor.
@@ -101,7 +124,10 @@ func (q *rxQueue) link() (frame *packet.Buf, more bool) {
 	q.next++
 	q.left--
 	c := q.chains[at]
-	q.chains[at] = chain{}
+	if c.open {
+		q.chains[at] = chain{}
+		q.open--
+	}
 
 	size, count := w1>>chip.RxLenShift&0xffff, int(w0&chip.RxRSCCntMask>>chip.RxRSCCntShift)
 	if count > 0 {
@@ -144,6 +170,7 @@ func (q *rxQueue) link() (frame *packet.Buf, more bool) {
 		return nil, true
 	}
 	q.chains[next] = c
+	q.open++
 	return nil, true
 }
 

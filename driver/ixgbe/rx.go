@@ -37,6 +37,7 @@ type rxQueue struct {
 	total      int         // bytes of it so far
 
 	chains []chain // by descriptor; nil: the card does not coalesce
+	open   int     // of them
 
 	wake  *wake       // nil: the queue cannot wake anybody
 	watch stall.Watch // of Trouble
