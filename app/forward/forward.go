@@ -39,6 +39,9 @@ type Config struct {
 	// opened with nic.Config.Interrupts), or for up to 4 ms at a time where one of its two cards cannot. Under load it
 	// polls all the same.
 	Adaptive bool
+	// Timestamps measures how long frames stay (Direction.Latency), a thousand times a second and worker. Ports are opened with
+	// nic.Timestamps, where they can.
+	Timestamps bool
 	// Interval is the time between two reports, 0: 1 second.
 	Interval time.Duration
 	// Trouble, if not nil, is called on Run's goroutine when a port stops doing its work (nic.Watched), with
@@ -126,14 +129,20 @@ func (cfg *Config) workers() ([]*forwarder, error) {
 			return nil, fmt.Errorf("forward: %s or %s has no pool", from.Address, to.Address)
 		}
 	}
+	var stays [2]*stay
+	if cfg.Timestamps {
+		stays = [2]*stay{{clock: worker.ClockOf(cfg.A)}, {clock: worker.ClockOf(cfg.B)}}
+	}
 	var ws []*forwarder
 	for i := range max(a.RxQueues, b.RxQueues) {
 		w := &forwarder{idle: worker.Idle{Sleep: cfg.IdleSleep}, adapt: cfg.Adaptive, caches: [2]*packet.Cache{a.Pool.NewCache(), b.Pool.NewCache()}}
 		if i < a.RxQueues {
 			w.dirs[0] = newDirection(cfg, cfg.A, cfg.B, i, w.caches[0], w.caches[1])
+			w.dirs[0].watch(stays[0])
 		}
 		if i < b.RxQueues {
 			w.dirs[1] = newDirection(cfg, cfg.B, cfg.A, i, w.caches[1], w.caches[0])
+			w.dirs[1].watch(stays[1])
 		}
 		ws = append(ws, w)
 	}

@@ -46,7 +46,14 @@ type Direction struct {
 	From string `json:"from"` // address of the port
 	To   string `json:"to"`
 	Traffic
+	// Latency is there with Config.Timestamps: from when a frame arrived, by the clock of the port's card or of the kernel
+	// if one of them stamps it, else from when it was received from the port, until the other port's queue has taken the
+	// batch that it came in. A card's clock stamps messages of PTP only. Lost is what was not measured because frames of the batch were dropped.
+	Latency *Latency `json:"latency,omitempty"`
 }
+
+// Latency is how long frames stay.
+type Latency = worker.Latency
 
 // meter turns the workers' counters into reports.
 type meter struct {
@@ -56,11 +63,20 @@ type meter struct {
 	last      time.Time
 	lastState state
 	adaptive  bool
+	stays     [2]*stay // nil without Config.Timestamps
 }
 
 func newMeter(cfg *Config, ws []*forwarder) *meter {
 	now := time.Now()
-	return &meter{names: [2]string{cfg.A.Info().Address, cfg.B.Info().Address}, workers: ws, start: now, last: now, adaptive: cfg.Adaptive}
+	m := &meter{names: [2]string{cfg.A.Info().Address, cfg.B.Info().Address}, workers: ws, start: now, last: now, adaptive: cfg.Adaptive}
+	for _, w := range ws {
+		for i, d := range w.dirs {
+			if d != nil && d.probe != nil {
+				m.stays[i] = d.probe.stay
+			}
+		}
+	}
+	return m
 }
 
 // interval reports on the time since it was last called.
@@ -71,11 +87,24 @@ func (m *meter) interval() Report {
 		d.counts[i] = sum.counts[i].sub(&m.lastState.counts[i])
 	}
 	r := m.report("interval", now.Sub(m.last), d)
+	for i, s := range m.stays {
+		if s != nil {
+			r.Directions[i].Latency = s.times.Interval(s.clock.Name())
+		}
+	}
 	m.last, m.lastState = now, sum
 	return r
 }
 
-func (m *meter) total() Report { return m.report("total", time.Since(m.start), m.sum()) }
+func (m *meter) total() Report {
+	r := m.report("total", time.Since(m.start), m.sum())
+	for i, s := range m.stays {
+		if s != nil {
+			r.Directions[i].Latency = s.times.Total(s.clock.Name())
+		}
+	}
+	return r
+}
 
 // sum adds the workers' counters up, without the frames that they hold.
 func (m *meter) sum() (s state) {

@@ -142,6 +142,7 @@ type direction struct {
 	drop     *packet.Cache // of the pool of what is held and sent
 	copier   *copier       // nil where the port can send the other's frames
 	cutter   *nic.Cutter   // which is tx then; nil where no large frames come
+	probe    *probe        // nil: nobody asks how long frames stay
 	c        counts
 }
 
@@ -179,12 +180,18 @@ func (d *direction) pass() (received, moved bool) {
 	bytes := size(frames)
 	d.c.rxPackets += uint64(n)
 	d.c.rxBytes += bytes
+	if d.probe != nil {
+		d.probe.begin(frames)
+	}
 	if d.touch {
 		touch(frames)
 	}
 	if d.copier != nil {
 		frames = d.copier.copy(frames)
 		d.c.noBuffer += uint64(n - len(frames))
+		if d.probe != nil && len(frames) < n {
+			d.probe.end(true)
+		}
 		bytes = size(frames)
 	}
 	d.held, d.left = frames, d.patience
@@ -212,10 +219,14 @@ func (d *direction) send() bool {
 	if d.cutter != nil {
 		d.c.unfit += d.untake()
 	}
-	if len(rest) > 0 && d.left <= 0 {
+	lost := len(rest) > 0 && d.left <= 0
+	if lost {
 		d.c.txFull += uint64(len(rest))
 		free(d.drop, rest)
 		rest, bytes = nil, 0
+	}
+	if d.probe != nil && len(rest) == 0 {
+		d.probe.end(lost)
 	}
 	d.held = rest
 	d.c.heldPackets, d.c.heldBytes = uint64(len(rest)), bytes

@@ -93,12 +93,12 @@ func TestProbes(t *testing.T) {
 		}
 	}
 	want := Latency{Clock: "card", Probes: 4, Lost: 2, Min: 100, P50: 700, P99: 900, Max: 900}
-	for what, got := range map[string]*Latency{"interval": probes.interval(), "total": probes.total()} {
+	for what, got := range map[string]*Latency{"interval": probes.times.Interval(probes.clock.Name()), "total": probes.times.Total(probes.clock.Name())} {
 		if *got != want {
 			t.Errorf("%s: %+v, want %+v", what, *got, want)
 		}
 	}
-	if got := probes.interval(); *got != (Latency{Clock: "card"}) {
+	if got := probes.times.Interval(probes.clock.Name()); *got != (Latency{Clock: "card"}) {
 		t.Errorf("an interval without probes: %+v", *got)
 	}
 }

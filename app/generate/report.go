@@ -52,7 +52,7 @@ type meter struct {
 func (m *meter) total() Report {
 	r, _ := m.sum(time.Now())
 	if p := m.probes(); p != nil {
-		r.Latency = p.total()
+		r.Latency = p.times.Total(p.clock.Name())
 	}
 	return r
 }
@@ -117,7 +117,7 @@ func (m *meter) interval() Report {
 	}
 	r.rate(busy - wasBusy)
 	if p := m.probes(); p != nil {
-		r.Latency = p.interval()
+		r.Latency = p.times.Interval(p.clock.Name())
 	}
 	return r
 }

@@ -39,6 +39,7 @@ interrupts: over VFIO, and modelled cards. Others, such as cards through sysfs, 
 	c.Flags().Var(&pin, "cpus", "CPUs of the workers, such as 2-3")
 	periodFlag(c, &cfg.IdleSleep, "idle-sleep", 0, "let a worker with nothing to do sleep so long at a time")
 	adaptiveFlag(c, &cfg.Adaptive)
+	c.Flags().BoolVar(&cfg.Timestamps, "timestamps", false, "report how long frames stay, from when the card or the kernel stamped them until the other port's queue has taken them; a card stamps messages of PTP only; where nothing does, from when they were received")
 	durationFlag(c, &d, 0, "end after so long (0: Ctrl-C)")
 	jsonFlag(c, &asJSON)
 	c.RunE = func(c *cobra.Command, args []string) error {
@@ -51,7 +52,7 @@ interrupts: over VFIO, and modelled cards. Others, such as cards through sysfs, 
 		if cfg.Patience == 0 {
 			cfg.Patience = -1
 		}
-		f.interrupts = cfg.Adaptive
+		f.interrupts, f.timestamps = cfg.Adaptive, cfg.Timestamps
 		return f.with(c, args, func(ports []nic.Device) error {
 			ctx, cancel := limit(c, d)
 			defer cancel()
@@ -130,6 +131,11 @@ func (p *fwdPrinter) interval(r forward.Report) {
 	if dropped > 0 {
 		line.WriteString(" | " + strings.Join(why, " | "))
 	}
+	for _, d := range r.Directions {
+		if l := d.Latency; l != nil && l.Probes > 0 {
+			fmt.Fprintf(&line, " | p50 %v p99 %v", time.Duration(l.P50), time.Duration(l.P99))
+		}
+	}
 	fmt.Fprintln(p.w, line.String())
 }
 
@@ -160,6 +166,11 @@ func printForwarded(w io.Writer, t forward.Report, ports []nic.Device) {
 	}
 	row("both", t.Traffic)
 	_ = table(w, rows)
+	for _, d := range t.Directions {
+		if l := d.Latency; l != nil && l.Probes+l.Lost > 0 {
+			fmt.Fprintf(w, "%s > %s: %s\n", d.From, d.To, timed(l, "frames"))
+		}
+	}
 	if s := t.Sleeps; s != nil {
 		fmt.Fprintf(w, "%s\n", slept(*s))
 	}

@@ -161,10 +161,16 @@ func generated(r generate.Report) string {
 		}
 	}
 	if l := r.Latency; l != nil {
-		fmt.Fprintf(&s, "  %d probes by the %s's clock: min %v p50 %v p99 %v max %v", l.Probes, l.Clock, time.Duration(l.Min), time.Duration(l.P50), time.Duration(l.P99), time.Duration(l.Max))
-		if l.Lost > 0 {
-			fmt.Fprintf(&s, ", lost %d", l.Lost)
-		}
+		s.WriteString("  " + timed(l, "probes"))
 	}
 	return s.String()
+}
+
+// timed says how long things took.
+func timed(l *generate.Latency, what string) string {
+	s := fmt.Sprintf("%d %s by the %s's clock: min %v p50 %v p99 %v max %v", l.Probes, what, l.Clock, time.Duration(l.Min), time.Duration(l.P50), time.Duration(l.P99), time.Duration(l.Max))
+	if l.Lost > 0 {
+		s += fmt.Sprintf(", lost %d", l.Lost)
+	}
+	return s
 }
