@@ -12,6 +12,7 @@ type settings struct {
 	name string // of the interface
 	mode mode
 	copy bool // no zero-copy, even where the driver can
+	card bool // times of frames are of the card's clock
 	// busy is how many frames the kernel handles at most when it is polled; 0: it is not.
 	busy int
 	// filter says which frames the port takes, in the language of pcap-filter(7); "": all.
@@ -30,7 +31,7 @@ const (
 func (m mode) String() string { return [...]string{"any", "native", "generic"}[m] }
 
 // Usage is how the part of an address after "xdp:" is written.
-const Usage = "IFNAME[,mode=native|generic][,copy][,busy-poll[=FRAMES]][,filter=EXPRESSION]"
+const Usage = "IFNAME[,mode=native|generic][,copy][,busy-poll[=FRAMES]][,card-time][,filter=EXPRESSION]"
 
 const (
 	defaultBusy = 64 // as in the kernel (NAPI_POLL_WEIGHT)
@@ -50,6 +51,8 @@ func parse(rest string) (s settings, err error) {
 			s.mode = modeGeneric
 		case opt == "copy":
 			s.copy = true
+		case opt == "card-time":
+			s.card = true
 		case opt == "busy-poll":
 			s.busy = defaultBusy
 		case key == "busy-poll" && given:

@@ -50,7 +50,9 @@ const (
 // Open opens an interface in the network namespace of the calling thread; it needs CAP_NET_RAW, CAP_NET_ADMIN and
 // CAP_BPF, and Linux 5.10. rest is written as Usage says. The kernel's own stack receives nothing from the queues of the
 // port any more, unless a filter
-// leaves it something; ctx is for names in that. cfg is complete, as nic.Open makes it; rings are rounded up to powers of two, and
+// leaves it something; ctx is for names in that. Of cfg.Offloads, received frames have RxHash and RxVLAN where the driver
+// tells XDP programs of them, in native mode and since Linux 6.7, and Timestamps by the system's clock since Linux 6.1, or
+// by the card's. cfg is complete, as nic.Open makes it; rings are rounded up to powers of two, and
 // buffers have a page each.
 func Open(ctx context.Context, rest string, cfg nic.Config) (_ *Device, err error) {
 	set, err := parse(rest)
@@ -115,10 +117,10 @@ func (d *Device) start(set settings, cfg nic.Config, only []bpf.RawInstruction) 
 	if several {
 		p.flags |= unix.XDP_USE_SG
 	}
-	if err := d.program.load(queues, several, only); err != nil {
+	if err := d.program.open(queues); err != nil {
 		return err
 	}
-	if err := d.program.attach(d.index, set.mode); err != nil {
+	if err := d.program.start(job{index: d.index, several: several, filter: only, asked: cfg.Offloads, card: set.card}, set.mode); err != nil {
 		return err
 	}
 	if set.copy || d.program.mode == modeGeneric {
@@ -142,7 +144,7 @@ func (d *Device) start(set settings, cfg nic.Config, only []bpf.RawInstruction) 
 	}
 	for i, s := range d.sockets {
 		if i < cfg.RxQueues {
-			q := &rxQueue{Rx: d.Port.Rx(i), socket: s, wait: -1, busy: set.busy > 0}
+			q := &rxQueue{Rx: d.Port.Rx(i), socket: s, wait: -1, busy: set.busy > 0, meta: d.program.meta, told: d.program.meta.any(), mem: d.memory.mem}
 			if cfg.Interrupts {
 				q.wait = s.fd
 			}
@@ -165,7 +167,7 @@ func (d *Device) start(set settings, cfg nic.Config, only []bpf.RawInstruction) 
 // describe says what the kernel does for the port.
 func (d *Device) describe(several bool, asked mode) {
 	d.info = d.Port.Info()
-	d.info.SendsAny, d.info.Domain = false, any(d.memory.region)
+	d.info.SendsAny, d.info.Domain, d.info.Offloads = false, any(d.memory.region), d.program.meta.offloads()
 	how := "copied"
 	if d.sockets[0].zeroCopy {
 		how = "zero-copy"

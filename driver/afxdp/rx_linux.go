@@ -24,6 +24,9 @@ type rxQueue struct {
 	first *packet.Buf  // of a frame in several buffers of which the end is missing
 	last  *packet.Buf
 	busy  bool
+	told  bool // there is metadata
+	meta  metadata
+	mem   []byte // UMEM
 }
 
 func (q *rxQueue) init(m *memory, port uint8, size int) {
@@ -71,6 +74,10 @@ func (q *rxQueue) run(batch []*packet.Buf, ready int) (n, bytes int) {
 			continue
 		}
 		b.SetSpan(q.span + packet.Span(off) + packet.SpanLen(size))
+		if q.told && q.first == nil {
+			q.meta.read(b, q.mem[at<<chunkShift:][:off])
+			size = uint64(b.Len()) // with the tag that was put back
+		}
 		if options&unix.XDP_PKT_CONTD != 0 || q.first != nil || size > uint64(q.Longest()) {
 			if b = q.join(b, options&unix.XDP_PKT_CONTD == 0); b == nil {
 				continue

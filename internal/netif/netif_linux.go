@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"net"
 	"os"
 	"sync"
@@ -89,40 +90,46 @@ func (i *Interface) ask(index int, name string) (State, error) {
 	ne := binary.NativeEndian
 	msg := make([]byte, unix.SizeofNlMsghdr+unix.SizeofIfInfomsg)
 	if name != "" {
-		attr := make([]byte, (4+len(name)+1+3)&^3)
-		ne.PutUint16(attr, uint16(4+len(name)+1))
-		ne.PutUint16(attr[2:], unix.IFLA_IFNAME)
-		copy(attr[4:], name)
-		msg = append(msg, attr...)
+		msg = attribute(msg, unix.IFLA_IFNAME, append([]byte(name), 0))
 	}
-	ne.PutUint32(msg, uint32(len(msg)))
-	ne.PutUint16(msg[4:], unix.RTM_GETLINK)
-	ne.PutUint16(msg[6:], unix.NLM_F_REQUEST)
-	ne.PutUint32(msg[8:], i.seq)
 	ne.PutUint32(msg[unix.SizeofNlMsghdr+4:], uint32(index))
-	if err := unix.Sendto(i.fd, msg, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
-		return State{}, os.NewSyscallError("sendto", err)
+	b, err := exchange(i.fd, unix.RTM_GETLINK, i.seq, msg, i.buf)
+	if errors.Is(err, unix.ENODEV) {
+		return State{}, ErrGone
+	}
+	if err != nil {
+		return State{}, fmt.Errorf("RTM_GETLINK: %w", err)
+	}
+	return parse(b)
+}
+
+// exchange sends a message, of which it fills the header in (netlink(7)), and returns what the answer has behind its
+// header. It lies in buf.
+func exchange(fd int, kind uint16, seq uint32, msg, buf []byte) ([]byte, error) {
+	ne := binary.NativeEndian
+	ne.PutUint32(msg, uint32(len(msg)))
+	ne.PutUint16(msg[4:], kind)
+	ne.PutUint16(msg[6:], unix.NLM_F_REQUEST)
+	ne.PutUint32(msg[8:], seq)
+	if err := unix.Sendto(fd, msg, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return nil, os.NewSyscallError("sendto", err)
 	}
 	for {
-		n, _, err := unix.Recvfrom(i.fd, i.buf, 0)
+		n, _, err := unix.Recvfrom(fd, buf, 0)
 		if err == unix.EINTR {
 			continue
 		}
 		if err != nil {
-			return State{}, os.NewSyscallError("recvfrom", err)
+			return nil, os.NewSyscallError("recvfrom", err)
 		}
-		b := i.buf[:n]
-		if len(b) < unix.SizeofNlMsghdr || ne.Uint32(b[8:]) != i.seq {
+		b := buf[:n]
+		if len(b) < unix.SizeofNlMsghdr || ne.Uint32(b[8:]) != seq {
 			continue // an answer that came too late
 		}
 		if ne.Uint16(b[4:]) == unix.NLMSG_ERROR && len(b) >= unix.SizeofNlMsghdr+4 {
-			e := unix.Errno(-int32(ne.Uint32(b[unix.SizeofNlMsghdr:])))
-			if e == unix.ENODEV {
-				return State{}, ErrGone
-			}
-			return State{}, os.NewSyscallError("RTM_GETLINK", e)
+			return nil, unix.Errno(-int32(ne.Uint32(b[unix.SizeofNlMsghdr:])))
 		}
-		return parse(b[unix.SizeofNlMsghdr:])
+		return b[unix.SizeofNlMsghdr:], nil
 	}
 }
 
@@ -134,13 +141,8 @@ func parse(b []byte) (s State, err error) {
 	}
 	flags := ne.Uint32(b[8:])
 	s.Index, s.Up, s.Running = int(int32(ne.Uint32(b[4:]))), flags&unix.IFF_UP != 0, flags&unix.IFF_RUNNING != 0
-	for b = b[unix.SizeofIfInfomsg:]; len(b) >= 4; {
-		n := int(ne.Uint16(b))
-		if n < 4 || n > len(b) {
-			break
-		}
-		v := b[4:n]
-		switch ne.Uint16(b[2:]) {
+	for kind, v := range attributes(b[unix.SizeofIfInfomsg:]) {
+		switch kind {
 		case unix.IFLA_IFNAME:
 			s.Name = unix.ByteSliceToString(v)
 		case unix.IFLA_MTU:
@@ -154,7 +156,28 @@ func parse(b []byte) (s State, err error) {
 				s.RxDropped, s.TxDropped = ne.Uint64(v[statsRxDropped:]), ne.Uint64(v[statsTxDropped:])
 			}
 		}
-		b = b[min((n+3)&^3, len(b)):]
 	}
 	return s, nil
+}
+
+// attribute appends an attribute to a message.
+func attribute(msg []byte, kind uint16, value []byte) []byte {
+	ne := binary.NativeEndian
+	msg = ne.AppendUint16(msg, uint16(4+len(value)))
+	msg = append(ne.AppendUint16(msg, kind), value...)
+	return append(msg, make([]byte, -len(value)&3)...)
+}
+
+// attributes goes through those of a message, up to one that makes no sense.
+func attributes(b []byte) iter.Seq2[uint16, []byte] {
+	ne := binary.NativeEndian
+	return func(yield func(uint16, []byte) bool) {
+		for len(b) >= 4 {
+			n := int(ne.Uint16(b))
+			if n < 4 || n > len(b) || !yield(ne.Uint16(b[2:]), b[4:n]) {
+				return
+			}
+			b = b[min((n+3)&^3, len(b)):]
+		}
+	}
 }
