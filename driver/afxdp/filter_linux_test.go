@@ -177,7 +177,8 @@ func TestFilterRefused(t *testing.T) {
 // TestFiltered: a port with a filter takes what matches, and the kernel receives the rest.
 func TestFiltered(t *testing.T) {
 	for _, mode := range []string{"native", "generic"} {
-		netns.RunPair(t, 1500, 4, func() {
+		// With several queues the kernel would choose one for its answer, by a hash that each boot has another key for.
+		netns.RunPair(t, 1500, 1, func() {
 			netns.Command(t, "ip address add 192.0.2.1/24 dev left")
 			a, b := open(t, "left,mode="+mode+",filter=ether proto 0x88b5", nic.Config{}), open(t, "right", nic.Config{})
 			defer closeAll(t, a, b)
