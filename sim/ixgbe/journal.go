@@ -20,13 +20,13 @@ const (
 
 // journal belongs to one queue.
 type journal struct {
-	next    uint32 // receive: head, and partial; transmit: head
-	current uint32 // receive: descriptor being written back; transmit: first that may lack its write-back
-	addr    uint64 // receive: buffer that current pointed to
-	lo      uint64 // receive: word 0 of current's write-back
-	rate    uint32 // transmit: RTTBCNRC of the queue
-	open    uint32 // receive: the first of those before next that a coalescing holds (7.11)
-	_       [32]byte
+	next     uint32       // receive: head, and partial; transmit: head
+	current  uint32       // receive: descriptor being written back; transmit: first that may lack its write-back
+	addr     uint64       // receive: buffer that current pointed to
+	lo       uint64       // receive: word 0 of current's write-back
+	rate     uint32       // transmit: RTTBCNRC of the queue
+	open     uint32       // receive: the first of those before next that a coalescing holds (7.11)
+	contexts [2]txContext // transmit: those of the frame at next
 }
 
 func (j *journal) begin(head, current uint32) {
@@ -126,6 +126,7 @@ func (q *txQueue) resume(c *Card) {
 		}
 	}
 	store32(&q.journal.current, q.head)
+	q.contexts = q.journal.contexts
 	q.shown = ^q.head
 	q.show()
 }

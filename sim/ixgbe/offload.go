@@ -23,7 +23,8 @@ func (x txContext) ipv4() bool  { return x.hi&chip.TxCtxIPv4 != 0 }
 
 // context keeps a context descriptor in the slot that it names.
 func (q *txQueue) context(d *descriptor) {
-	q.contexts[d.hi>>chip.TxIDXShift&1] = txContext{d.lo, d.hi}
+	i, x := d.hi>>chip.TxIDXShift&1, txContext{d.lo, d.hi}
+	q.contexts[i], q.journal.contexts[i] = x, x
 }
 
 // insertTag inserts the VLAN tag of a context where the first descriptor says so (7.4.1), in place: there is room behind

@@ -210,3 +210,22 @@ func FuzzResume(f *testing.F) {
 		}
 	})
 }
+
+// A driver describes frames that are alike once: what it said holds for the card that goes on.
+func TestResumeContexts(t *testing.T) {
+	r := newRig(t, true)
+	r.start()
+	tx := r.tx(0, 32)
+	f, mac, ip, l4 := stack(false, protoTCP, 500, true)
+	tx.raw(contextOf(false, protoTCP, mac, ip, l4, 0))
+	for range 3 {
+		tx.add(f, txPlain|chip.TxPOPTSIXSM|chip.TxPOPTSTXSM|chip.TxDCMDEOP|chip.TxDCMDRS|1<<chip.TxIDXShift|pay(len(f)))
+		tx.kick()
+		r.step(16)
+		r.restart()
+	}
+	if len(r.port.out) != 3 || !right(r.port.out[2], false) {
+		t.Errorf("%d frames", len(r.port.out))
+	}
+	r.clean()
+}

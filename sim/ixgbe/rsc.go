@@ -155,7 +155,7 @@ func (x *coalescing) update(s *tcpSegment, data []byte) {
 func (c *Card) add(x *coalescing, s *tcpSegment, data []byte) placement {
 	q := x.q
 	if x.used == q.bufSize {
-		x.advance()
+		c.extend(x)
 	}
 	x.begun++
 	for {
@@ -170,7 +170,7 @@ func (c *Card) add(x *coalescing, s *tcpSegment, data []byte) placement {
 		if data = data[n:]; len(data) == 0 {
 			break
 		}
-		x.advance()
+		c.extend(x)
 	}
 	more := s.end - s.payload
 	x.total += more

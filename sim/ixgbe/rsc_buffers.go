@@ -24,11 +24,12 @@ func (x *coalescing) claim() {
 	store32(&j.next, q.head)
 }
 
-// advance goes on with another descriptor.
-func (x *coalescing) advance() {
+// extend goes on with another descriptor.
+func (c *Card) extend(x *coalescing) {
 	i, n, at := x.desc, x.begun, x.q.head
 	x.claim()
 	x.writeBack(i, n, chip.RxDD|uint64(at)<<chip.RxNextShift|uint64(x.q.bufSize)<<chip.RxLenShift)
+	x.q.reopen(c)
 }
 
 // writeBack hands descriptor i to the driver, in whose buffer so many packets begin.
@@ -76,7 +77,7 @@ func (q *rxQueue) reopen(c *Card) {
 }
 
 // abandon gives the descriptors that another process's coalescings held an end that says they are bad. Those that the
-// driver has handed over again are left alone.
+// driver has handed over again are left alone, and the one at the tail, which it may have filled.
 func (q *rxQueue) abandon() {
 	i, tail := q.journal.open, q.reg(atTail)
 	if i >= q.size || tail >= q.size {
@@ -84,7 +85,7 @@ func (q *rxQueue) abandon() {
 	}
 	left := (tail + q.size - q.head) % q.size
 	for ; i != q.head; i = (i + 1) % q.size {
-		if d := &q.ring[i]; d.hi&chip.RxDD == 0 && (i+q.size-q.head)%q.size >= left {
+		if d := &q.ring[i]; d.hi&chip.RxDD == 0 && (i+q.size-q.head)%q.size > left {
 			d.lo = 0
 			store64(&d.hi, chip.RxDD|chip.RxEOP|chip.RxRXE)
 		}

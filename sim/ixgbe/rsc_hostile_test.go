@@ -147,6 +147,23 @@ func TestCoalesceResume(t *testing.T) {
 	r.clean()
 }
 
+// The descriptor at the tail is the driver's, although it has filled it.
+func TestCoalesceResumeAtTail(t *testing.T) {
+	r := newCoalescer(t, true, 32, 1, chip.RscctlMAXDESC8)
+	r.port.push(run(1, 0, 900, 5)...)
+	r.step(16)
+	r.ripe()
+	tail := r.rx.tail
+	r.card.rxq[0].journal.open = uint32(tail) // as a kill before that was brought up to date leaves it
+	r.boot(Config{
+		Name: "test", Memory: r.space, Wire: r.port, Regs: r.card.Registers(), Resume: true,
+		Clock: func() time.Duration { return r.now },
+	})
+	if d := asDescriptors(r.rx.ring.Bytes)[tail]; d.lo != r.rx.bufs[tail].IOVA || d.hi != 0 {
+		t.Errorf("descriptor %#x", d)
+	}
+}
+
 // A driver may set what it likes at any time, and the wire bring any segments.
 func FuzzCoalesce(f *testing.F) {
 	f.Add(false, []byte{0, 1, 2, 3, 9, 40, 80, 120, 160, 200, 240})

@@ -36,7 +36,7 @@ func (q *txQueue) load(c *Card) {
 	if q.watch(c.hs.reset == 0 && c.txEnabled && Faults(c.faults.Load())&StuckTxEnable == 0) {
 		q.journal.begin(q.head, q.head)
 		q.report, q.done, q.segment = q.report[:0], 0, 0
-		q.contexts = [2]txContext{}
+		q.contexts, q.journal.contexts = [2]txContext{}, [2]txContext{}
 	}
 	if q.on && q.report == nil {
 		q.report = make([]uint32, 0, 2*batch)
