@@ -13,6 +13,8 @@ func Rungs() []Rung {
 			GivesUp: "a program of one's own: what the kernel can do"},
 		{Name: "bridge", What: "kernel, bridge", Copies: 0, Clock: CPUTime, open: openBridge,
 			GivesUp: "a program of one's own, and the change: a bridge leaves frames as they are"},
+		{Name: "ovs", What: "kernel, Open vSwitch", Copies: 0, Clock: CPUTime, Touches: true, open: openOVS,
+			GivesUp: "a program of one's own: what flows of Open vSwitch can do"},
 		{Name: "xdp-copy", What: "xdp: port, XDP in the kernel's stack, frames copied", Copies: 2, Clock: CPUTime, Touches: true, open: openXDPCopy,
 			GivesUp: "the kernel's stack on that interface"},
 		{Name: "xdp-native", What: "xdp: port, XDP in the interface's driver", Copies: 2, Clock: CPUTime, Touches: true, open: openXDPNative,
