@@ -33,9 +33,15 @@ const (
 	// packet.NeedsTimestamp that leave; see Timestamper and ClockOf. Ports that are no Timestampers have the kernel stamp
 	// all that arrives, with the system's time.
 	Timestamps
+	// OuterVLAN: frames carry a service tag (EtherType 0x88a8, IEEE 802.1ad), which the card passes over. RxVLAN, TxVLAN,
+	// RxChecksum, RxHash, Config.VLANs and rules (Filterer) are then of what is behind it: the tag that is taken out, put in and
+	// filtered by is the inner one, and the outer one stays in the frame. A frame without an outer tag comes as it is, and no
+	// filter of VLANs holds it up. Ports without it have both tags in their frames, and are not opened with Config.VLANs,
+	// for theirs would be the outer ones. Tags of frames that are sent go behind a service tag at every port.
+	OuterVLAN
 )
 
-var offloadNames = []string{"rx-checksum", "rx-partial", "tx-checksum", "rx-hash", "rx-vlan", "tx-vlan", "rx-segment", "tx-segment", "timestamps"}
+var offloadNames = []string{"rx-checksum", "rx-partial", "tx-checksum", "rx-hash", "rx-vlan", "tx-vlan", "rx-segment", "tx-segment", "timestamps", "outer-vlan"}
 
 // String returns the names, such as "rx-partial,tx-checksum", or "none".
 func (o Offloads) String() string {

@@ -86,7 +86,8 @@ func Open(ctx context.Context, addr string, cfg Config) (Device, error) {
 	open := openers[scheme]
 	mu.Unlock()
 	if open != nil {
-		return open(ctx, rest, cfg)
+		d, err := open(ctx, rest, cfg)
+		return checkOuter(d, err, cfg)
 	}
 	if !known(scheme) {
 		return nil, fmt.Errorf("nic: %q is no port: want a PCI address such as 0000:03:00.0, or one of %s", addr, strings.Join(schemes(), ", "))
@@ -109,7 +110,19 @@ func OpenFunction(ctx context.Context, fn bus.Function, cfg Config) (Device, err
 	if d == nil {
 		return nil, errors.Join(fmt.Errorf("nic: %s: no driver for a device %v", fn.Address(), fn.ID()), fn.Close())
 	}
-	return d.Open(ctx, fn, cfg)
+	port, err := d.Open(ctx, fn, cfg)
+	return checkOuter(port, err, cfg)
+}
+
+// checkOuter closes a port whose filter of VLANs would be by another tag than the one that is meant.
+func checkOuter(d Device, err error, cfg Config) (Device, error) {
+	if err != nil || cfg.VLANs == nil || cfg.Offloads&OuterVLAN == 0 {
+		return d, err
+	}
+	if i := d.Info(); i.Offloads&OuterVLAN == 0 {
+		return nil, errors.Join(fmt.Errorf("%s %s: no filter of VLANs behind an outer tag: leave it to the application", i.Driver, i.Address), d.Close())
+	}
+	return d, nil
 }
 
 func known(scheme string) bool {

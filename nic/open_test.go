@@ -36,6 +36,7 @@ var (
 	errStuck  = errors.New("stuck")
 	opened    nic.Config // of the last call of a driver or opener
 	functions = map[string]*function{}
+	offloads  nic.Offloads // of ports that are opened
 )
 
 // The made-up family has vendor 0xfff1. Device 1 works, device 2 fails to open.
@@ -47,7 +48,7 @@ func init() {
 		Name: "working", Match: match(1),
 		Open: func(_ context.Context, fn bus.Function, cfg nic.Config) (nic.Device, error) {
 			opened = cfg
-			return nictest.New(nictest.Config{Name: fn.Address()})
+			return nictest.New(nictest.Config{Name: fn.Address(), Offloads: offloads})
 		},
 	})
 	nic.RegisterDriver(nic.Driver{
@@ -70,7 +71,7 @@ func init() {
 	})
 	nic.RegisterScheme("direct", func(_ context.Context, rest string, cfg nic.Config) (nic.Device, error) {
 		opened = cfg
-		return nictest.New(nictest.Config{Name: rest})
+		return nictest.New(nictest.Config{Name: rest, Offloads: offloads})
 	})
 	nic.RegisterScheme("direct", func(context.Context, string, nic.Config) (nic.Device, error) {
 		panic("a scheme registered twice changed its opener")
@@ -106,6 +107,30 @@ func TestOpenScheme(t *testing.T) {
 	if err := d.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// A filter of VLANs behind an outer tag is refused where it would be one of outer tags.
+func TestOpenOuterVLAN(t *testing.T) {
+	outer := nic.Config{Offloads: nic.OuterVLAN}
+	filter := nic.Config{Offloads: nic.OuterVLAN, VLANs: []uint16{5}}
+	for _, addr := range []string{"direct:a", "made-up:1"} {
+		functions["1"] = &function{id: bus.ID{Vendor: 0xfff1, Device: 1}}
+		offloads = 0
+		d, err := nic.Open(t.Context(), addr, outer)
+		if err != nil {
+			t.Fatalf("without a filter: %v", err)
+		}
+		_ = d.Close()
+		if d, err = nic.Open(t.Context(), addr, filter); err == nil || !strings.Contains(err.Error(), "outer tag") || d != nil {
+			t.Errorf("%s: %v", addr, err)
+		}
+		offloads = nic.OuterVLAN
+		if d, err = nic.Open(t.Context(), addr, filter); err != nil {
+			t.Fatalf("%s: %v", addr, err)
+		}
+		_ = d.Close()
+	}
+	offloads = 0
 }
 
 func TestOpenFunctionByAddress(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 // What is left to do for a frame that is sent: by the card, or else by Complete.
 
 // VLAN returns the tag control information (IEEE 802.1Q, 9.6) that was taken out of the frame, and
-// which goes back into it when the frame is sent.
+// which goes back into it when the frame is sent: behind the service tag, if it has one (IEEE 802.1ad), else in front of all.
 func (b *Buf) VLAN() (tci uint16, ok bool) {
 	if b.Flags()&HasVLAN == 0 {
 		return 0, false
@@ -64,23 +64,27 @@ const (
 	serviceTagType = 0x88a8
 )
 
-// putTag puts the VLAN tag into the frame.
+// putTag puts the VLAN tag into the frame: behind a service tag, which is always the outer one (IEEE 802.1Q, 9.5 and 9.6),
+// else behind the addresses.
 func (b *Buf) putTag() bool {
-	n := b.Len()
+	n, at := b.Len(), addresses
 	if n < addresses {
 		return false
 	}
+	if data := b.Bytes(); n >= addresses+tagSize && binary.BigEndian.Uint16(data[addresses:]) == serviceTagType {
+		at += tagSize
+	}
 	if start, offset, ok := b.Checksum(); b.Prepend(tagSize) != nil {
-		copy(b.Bytes(), b.Bytes()[tagSize:tagSize+addresses])
+		copy(b.Bytes(), b.Bytes()[tagSize:tagSize+at])
 	} else if b.Append(tagSize) != nil {
-		copy(b.Bytes()[addresses+tagSize:], b.Bytes()[addresses:n])
+		copy(b.Bytes()[at+tagSize:], b.Bytes()[at:n])
 		if ok {
 			b.SetChecksum(start+tagSize, offset)
 		}
 	} else {
 		return false
 	}
-	tag := b.Bytes()[addresses:]
+	tag := b.Bytes()[at:]
 	binary.BigEndian.PutUint16(tag, tagType)
 	binary.BigEndian.PutUint16(tag[2:], b.more().vlan)
 	b.ClearFlags(HasVLAN)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -105,15 +106,28 @@ func TestCompleteTag(t *testing.T) {
 	for i := range data {
 		data[i] = byte(i)
 	}
-	want := append(append(append([]byte(nil), data[:12]...), 0x81, 0, 0x3f, 0xff), data[12:]...)
+	serviceTag := []byte{0x88, 0xa8, 0, 9}
 	for name, prepare := range map[string]func(b *Buf){
 		"headroom":    func(*Buf) {},
 		"no headroom": func(b *Buf) { b.Prepend(Headroom); copy(b.Bytes(), data); b.Truncate(100) },
+		"service tag": func(b *Buf) { copy(b.Bytes()[12:], serviceTag) },
+		"no headroom, service tag": func(b *Buf) {
+			b.Prepend(Headroom)
+			copy(b.Bytes(), data)
+			copy(b.Bytes()[12:], serviceTag)
+			b.Truncate(100)
+		},
+		"half a service tag": func(b *Buf) { copy(b.Bytes()[12:], serviceTag); b.Truncate(15) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := one(t, p)
 			b.SetBytes(data)
 			prepare(b)
+			was, at := bytes.Clone(b.Bytes()), 12
+			if len(was) >= 16 && was[12] == 0x88 {
+				at = 16
+			}
+			want := slices.Concat(was[:at], []byte{0x81, 0, 0x3f, 0xff}, was[at:])
 			b.SetVLAN(0x3fff)
 			b.SetChecksum(34, 6)
 			if !b.Complete(HasVLAN) || b.Flags() != NeedsChecksum {

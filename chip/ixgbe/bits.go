@@ -26,6 +26,12 @@ const (
 	CtrlExtDRVLOAD uint32 = 1 << 28 // tells firmware that a driver is loaded
 )
 
+// EXVET: EtherType of the outer VLAN tag (8.2.3.1.7).
+const (
+	ExvetVETEXTShift        = 16
+	ExvetVETEXT      uint32 = 0xFFFF << ExvetVETEXTShift
+)
+
 // LEDCTL: LED control, a byte per LED (8.2.3.1.6).
 const (
 	LEDs = 4

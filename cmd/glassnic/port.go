@@ -20,6 +20,7 @@ type portFlags struct {
 	queues, ring, buffers, mtu int
 	promiscuous, partial       bool
 	large                      bool
+	outer                      bool // VLAN tag
 	all                        bool // offloads are asked for, to see which there are
 	vlans                      vlans
 	rss                        hashing
@@ -40,6 +41,7 @@ func (f *portFlags) add(c *cobra.Command, promiscuous bool, wait time.Duration) 
 	fs.BoolVar(&f.promiscuous, "promisc", promiscuous, "also receive frames for other addresses")
 	fs.BoolVar(&f.partial, "partial-checksums", true, "take frames of other machines on this host with their checksums as they were made, not complete")
 	fs.Var(&f.vlans, "vlan", "receive, besides frames without a tag, only those of these VLANs, such as 5,100 (none: no others)")
+	fs.BoolVar(&f.outer, "outer-vlan", false, "frames carry an outer VLAN tag (0x88a8), and --vlan, --rss, --steer and what the card does are of what is behind it")
 	fs.Var(&f.rss, "rss", "spread frames over queues by a hash of these: "+nic.HashAll.String()+" (with the key symmetric, standard or key=DIGITS)")
 	fs.Var(&f.rules, "steer", "lead frames to a queue, or drop them, such as 'tcp4 dport 80=2', 'ip4 src 10.0.0.0/8 vlan 5=drop', 'tcp6 dst 2001:db8::1=0', 'ethertype 0x88cc=1', syn=0; again for more rules, of which the first counts")
 	periodFlag(c, &f.linkWait, "link-wait", wait, "how long to wait for the link")
@@ -55,13 +57,16 @@ func (f *portFlags) config(c *cobra.Command, port uint8) nic.Config {
 		VLANs: f.vlans,
 	}
 	if f.all {
-		cfg.Offloads = nic.RxChecksum | nic.RxHash | nic.RxVLAN | nic.RxPartial | nic.RxSegment | nic.TxSegment | nic.Timestamps
+		cfg.Offloads = nic.RxChecksum | nic.RxHash | nic.RxVLAN | nic.RxPartial | nic.RxSegment | nic.TxSegment | nic.Timestamps | nic.OuterVLAN
 	}
 	if f.partial {
 		cfg.Offloads |= nic.RxPartial
 	}
 	if f.large {
 		cfg.Offloads |= nic.RxPartial | nic.RxSegment | nic.TxSegment
+	}
+	if f.outer {
+		cfg.Offloads |= nic.OuterVLAN
 	}
 	if f.timestamps {
 		cfg.Offloads |= nic.Timestamps

@@ -127,17 +127,28 @@ func (d *Device) initRx(context.Context) error {
 	r.Write32(chip.RDRXCTL, rd|chip.RdrxctlCRCSTRIP|chip.RdrxctlRSCACKC|chip.RdrxctlFCOEWRFIX)
 	if d.cfg.MTU > 1500 {
 		r.Set(chip.HLREG0, chip.Hlreg0JUMBOEN)
-		// With CRC and one tag; the card adds 4 for the other by itself where a tag is (8.2.3.22.13).
+		// With CRC and one tag; the card adds 4 for the other by itself where a tag is, and 8 for both where frames carry an
+		// outer one (8.2.3.22.13).
 		const fcs, tag = 4, 4
-		r.Write32(chip.MAXFRS, uint32(d.maxFrame()-tag+fcs)<<chip.MaxfrsMFSShift)
+		longest := d.maxFrame() - tag + fcs
+		if d.outer() {
+			longest -= tag
+		}
+		r.Write32(chip.MAXFRS, uint32(longest)<<chip.MaxfrsMFSShift)
 	} else {
 		r.Clear(chip.HLREG0, chip.Hlreg0JUMBOEN)
 	}
 	d.initFilters()
 	d.initRSS()
 
-	// No snoop would let the card bypass the cache that the ring lives in (4.6.7).
-	r.Set(chip.CTRL_EXT, chip.CtrlExtNSDIS)
+	// No snoop would let the card bypass the cache that the ring lives in (4.6.7). An EEPROM may have the card expect an outer
+	// tag when nobody asked for it (8.2.3.1.3).
+	v := r.Read32(chip.CTRL_EXT)&^chip.CtrlExtEXTVLAN | chip.CtrlExtNSDIS
+	if d.outer() {
+		r.Write32(chip.EXVET, outerType<<chip.ExvetVETEXTShift)
+		v |= chip.CtrlExtEXTVLAN
+	}
+	r.Write32(chip.CTRL_EXT, v)
 	return nil
 }
 
@@ -190,6 +201,9 @@ func (d *Device) initTx(context.Context) error {
 		r.Write32(chip.TXPBTHRESH(i), 0)
 	}
 	r.Write32(chip.MTQC, 0)
+	if d.outer() {
+		r.Set(chip.DMATXCTL, chip.DmatxctlGDV) // goes with CTRL_EXT.EXTENDED_VLAN (8.2.3.9.2)
+	}
 	r.Clear(chip.RTTDCS, chip.RttdcsARBDIS)
 	return nil
 }

@@ -136,7 +136,7 @@ func (d *Device) allocate(context.Context) error {
 		q := &txQueue{
 			ring: ring, stretch: reportEvery(d.cfg), reports: make([]int, ring.size), domain: d.fn.DMA().Domain(),
 			tail: d.regs.Doorbell(chip.TDT(i)), top: uint64(d.maxFrame() - minTx), own: d.pool,
-			segments: d.cfg.Offloads&nic.TxSegment != 0,
+			segments: d.cfg.Offloads&nic.TxSegment != 0, outer: d.outer(),
 		}
 		// Between two reports, and so behind an open stretch, the card allows for TxDescMax.
 		q.most = min(maxSegments, chip.TxDescMax-(q.stretch-1), ring.size-q.stretch)

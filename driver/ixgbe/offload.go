@@ -11,7 +11,7 @@ import (
 
 // offloads are what the card does: of the receive side, and of segmentation, what the settings ask for.
 func (d *Device) offloads() nic.Offloads {
-	const asked = nic.RxChecksum | nic.RxHash | nic.RxVLAN | nic.RxSegment | nic.TxSegment
+	const asked = nic.RxChecksum | nic.RxHash | nic.RxVLAN | nic.RxSegment | nic.TxSegment | nic.OuterVLAN
 	can := d.cfg.Offloads&asked | nic.TxChecksum | nic.TxVLAN
 	if d.clock != nil {
 		can |= nic.Timestamps
@@ -165,16 +165,19 @@ func (q *txQueue) offload(b *packet.Buf) (t task, ok bool) {
 	c.hi = chip.TxDTYPContext | chip.TxDCMDDEXT
 	t.longest = b.TotalLen()
 	tci, tagged := b.VLAN()
+	if outer := hasOuter(b); tagged && outer != q.outer {
+		// The card would put it elsewhere, or looks for an outer one in vain.
+		if !b.Complete(packet.HasVLAN) {
+			return t, false
+		}
+		tagged, t.longest = false, b.TotalLen()
+	}
 	start, offset, partial := b.Checksum()
 	if partial && (start < 0 || start+offset+2 > t.longest) {
 		return t, false
 	}
 	if data := b.Bytes(); partial && len(data) >= ethernet+4 {
-		mac := ethernet
-		if binary.BigEndian.Uint16(data[12:]) == tagType {
-			mac += 4
-		}
-		kind := binary.BigEndian.Uint16(data[mac-2:])
+		mac, kind := q.header(data)
 		known := (kind == ipv4 || kind == ipv6) && (offset == tcpSum || offset == udpSum)
 		if ip := start - mac; known && ip >= 20 && ip < 1<<9 && start+offset+4 <= t.longest {
 			c.lo |= uint64(ip)<<chip.TxCtxIPLenShift | uint64(mac)<<chip.TxCtxMACLenShift
@@ -187,7 +190,11 @@ func (q *txQueue) offload(b *packet.Buf) (t task, ok bool) {
 	if tagged {
 		c.lo |= uint64(tci) << chip.TxCtxVLANShift
 		if command == 0 {
-			c.lo |= ethernet << chip.TxCtxMACLenShift
+			mac := ethernet
+			if q.outer {
+				mac += 4
+			}
+			c.lo |= uint64(mac) << chip.TxCtxMACLenShift
 		}
 		command |= chip.TxDCMDVLE
 	}

@@ -37,6 +37,7 @@ type txQueue struct {
 	// segments says that the card is to cut large frames.
 	segments bool
 	stamps   bool // the clock runs
+	outer    bool // frames carry an outer tag
 
 	watch   stall.Watch // of Trouble
 	dropped atomic.Uint64

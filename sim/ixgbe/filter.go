@@ -36,6 +36,8 @@ type macConfig struct {
 	byVLAN      bool // by tags of the type, in vfta (8.2.3.7.2)
 	tagType     uint16
 	vfta        [128]uint32
+	double      bool // frames carry an outer tag (7.4.5)
+	outerType   uint16
 }
 
 // load reads the registers.
@@ -45,6 +47,7 @@ func (m *macConfig) load(c *Card) {
 	if hlreg0&chip.Hlreg0JUMBOEN != 0 {
 		m.longest = max(int(c.get(chip.MAXFRS)>>chip.MaxfrsMFSShift), chip.MinFrame) - fcs
 	}
+	m.loadDouble(c)
 	m.longest = min(m.longest, wire.MaxFrame)
 	m.strip = hlreg0&chip.Hlreg0RXCRCSTRP != 0
 	m.storeBad = fctrl&chip.FctrlSBP != 0
@@ -81,8 +84,8 @@ func (m *macConfig) load(c *Card) {
 
 // pass tells whether the address filters (7.1.1.1) and the VLAN filter (8.2.3.7.2) let a frame of at least 18 bytes in.
 func (m *macConfig) pass(data []byte) bool {
-	if m.byVLAN && binary.BigEndian.Uint16(data[12:]) == m.tagType {
-		if id := binary.BigEndian.Uint16(data[14:]) & 0xfff; m.vfta[id>>5]>>(id&31)&1 == 0 {
+	if at := m.tagAt(data); m.byVLAN && at > 0 && binary.BigEndian.Uint16(data[at:]) == m.tagType {
+		if id := binary.BigEndian.Uint16(data[at+2:]) & 0xfff; m.vfta[id>>5]>>(id&31)&1 == 0 {
 			return false
 		}
 	}
@@ -136,7 +139,7 @@ func (c *Card) irregular(f *wire.Frame) (errors uint64, ok bool) {
 	s := &c.stats
 	n := len(f.Data)
 	longest := c.mac.longest
-	if n >= 14 && binary.BigEndian.Uint16(f.Data[12:]) == 0x8100 {
+	if !c.mac.double && n >= 14 && binary.BigEndian.Uint16(f.Data[12:]) == 0x8100 {
 		longest += 4 // a VLAN tag does not count (8.2.3.22.13)
 	}
 	switch {
@@ -180,6 +183,7 @@ func address(b []byte) uint64 {
 // scratch is room for frames that the card has to change.
 type scratch struct {
 	rxTag      []byte
+	rxInner    []byte
 	rxWork     []byte
 	txWork     []byte
 	txSegments []byte

@@ -33,11 +33,11 @@ func (c *Card) insertTag(f []byte, first uint64, x txContext) []byte {
 	if first&chip.TxDCMDVLE == 0 || len(f) < shortest {
 		return f
 	}
-	n := len(f)
+	n, at := len(f), c.insertAt(f)
 	f = append(f, 0, 0, 0, 0)
-	copy(f[16:], f[12:n])
-	binary.BigEndian.PutUint16(f[12:], uint16(c.get(chip.DMATXCTL)>>chip.DmatxctlVTShift))
-	binary.BigEndian.PutUint16(f[14:], uint16(x.lo>>chip.TxCtxVLANShift))
+	copy(f[at+4:], f[at:n])
+	binary.BigEndian.PutUint16(f[at:], uint16(c.get(chip.DMATXCTL)>>chip.DmatxctlVTShift))
+	binary.BigEndian.PutUint16(f[at+2:], uint16(x.lo>>chip.TxCtxVLANShift))
 	return f
 }
 
@@ -88,7 +88,8 @@ func (c *Card) segment(whole []byte, first uint64, x txContext) (frames [][]byte
 		l4Least = 20
 	}
 	if x.mss() == 0 || x.ipLen() < ipLeast || x.l4Len() < l4Least || ip < shortest || payload == 0 || len(whole) != headers+payload ||
-		headers+x.mss() > wire.MaxFrame-4 || x.hi&chip.TxCtxL4TMask == chip.TxCtxSCTP {
+		headers+x.mss() > wire.MaxFrame-4 || x.hi&chip.TxCtxL4TMask == chip.TxCtxSCTP ||
+		c.insertAt(whole) == 0 {
 		return nil
 	}
 	need := (payload + x.mss() - 1) / x.mss() * (headers + x.mss() + 4)

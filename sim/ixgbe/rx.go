@@ -138,7 +138,7 @@ func (c *Card) place(frames []wire.Frame) int {
 	m := &c.mac
 	q := &c.rxq[0]
 	longest, unicast, promiscuous, byVLAN := m.longest, m.first, m.promiscuous, m.byVLAN
-	plain := m.strip && c.seen&lies == 0
+	plain := m.strip && c.seen&lies == 0 && !m.double
 	if !m.strip {
 		t.kept = fcs
 	}
@@ -159,14 +159,19 @@ func (c *Card) place(frames []wire.Frame) int {
 				continue
 			}
 		}
-		w0, w1 := uint64(0), errors
+		w0, w1, inner := uint64(0), errors, data
+		if m.double {
+			var outer uint64
+			inner, outer = c.inner(data)
+			w1 |= outer
+		}
 		if c.steering.on {
-			if q = c.steer(data, &w0, &w1); q == nil {
+			if q = c.steer(inner, &w0, &w1); q == nil {
 				continue
 			}
 		}
-		if c.clock.stamps && q.left > 0 {
-			w1 |= c.stampRx(data)
+		if c.clock.stamps && q.left > 0 && inner != nil {
+			w1 |= c.stampRx(inner)
 		}
 		size := len(data)
 		if !plain || !q.plain || size > q.bufSize {

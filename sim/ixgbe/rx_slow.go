@@ -29,7 +29,8 @@ func (c *Card) placeSlowly(q *rxQueue, f *wire.Frame, hash, known uint64) placem
 		return wait
 	}
 	data := f.Data
-	w0, w1 := classify(data)
+	inner, _ := c.inner(data)
+	w0, w1 := classify(inner)
 	w0 |= hash
 	if q.strip {
 		data, w1 = c.stripTag(data, w1)
@@ -37,7 +38,7 @@ func (c *Card) placeSlowly(q *rxQueue, f *wire.Frame, hash, known uint64) placem
 	if !c.mac.strip {
 		data = c.withFCS(data, f.Bad)
 	}
-	if q.rsc > 0 && c.mac.strip && c.seen&lies == 0 {
+	if q.rsc > 0 && c.mac.strip && c.seen&lies == 0 && !c.mac.double {
 		if p, ok := c.gather(q, data, w0, w1|known); ok {
 			return p
 		}
@@ -90,11 +91,12 @@ func (c *Card) placeSlowly(q *rxQueue, f *wire.Frame, hash, known uint64) placem
 
 // stripTag takes the VLAN tag out of a frame, into the descriptor's second word (7.4.2).
 func (c *Card) stripTag(data []byte, w1 uint64) ([]byte, uint64) {
-	if len(data) < minFrame || binary.BigEndian.Uint16(data[12:]) != uint16(c.get(chip.VLNCTRL)&chip.VlnctrlVET) {
+	at := c.mac.tagAt(data)
+	if len(data) < minFrame || at == 0 || binary.BigEndian.Uint16(data[at:]) != uint16(c.get(chip.VLNCTRL)&chip.VlnctrlVET) {
 		return data, w1
 	}
-	tag := uint64(binary.BigEndian.Uint16(data[14:]))
-	c.rxTag = append(append(c.rxTag[:0], data[:12]...), data[16:]...)
+	tag := uint64(binary.BigEndian.Uint16(data[at+2:]))
+	c.rxTag = append(append(c.rxTag[:0], data[:at]...), data[at+4:]...)
 	return c.rxTag, w1 | chip.RxVP | tag<<chip.RxVLANShift
 }
 

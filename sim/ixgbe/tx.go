@@ -328,7 +328,10 @@ func (c *Card) finish(q *txQueue, data []byte, used uint32, first uint64, ok boo
 	case !ok || len(data) < shortest || first>>chip.TxPaylenShift != uint64(len(data)):
 		g.kind = malformed
 		return g
-	case first&txOffloads != 0 && !insertChecksums(data, first, x):
+	case first&chip.TxDCMDVLE != 0 && c.insertAt(data) == 0:
+		g.kind = malformed
+		return g
+	case first&txOffloads != 0 && c.insertAt(data) > 0 && !insertChecksums(data, first, x):
 		g.kind = malformed
 		return g
 	case first&chip.TxDCMDIFCS == 0 && len(data) >= shortest+fcs:
