@@ -1,6 +1,7 @@
 package ladder
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -68,6 +69,31 @@ func cpuTime(id int, isThread bool) (uint64, error) {
 		return 0, fmt.Errorf("processor time of %d: %w", id, err)
 	}
 	return uint64(t.Nano()), nil
+}
+
+// waited returns the nanoseconds that a thread of the system was ready to run and had no CPU, up to when it last got one
+// (Linux, Documentation/scheduler/sched-stats.rst, /proc/PID/schedstat). They are 0 where the kernel does not count them.
+func waited(id int) (uint64, error) {
+	b, err := os.ReadFile("/proc/" + strconv.Itoa(id) + "/schedstat")
+	if errors.Is(err, os.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	f := strings.Fields(string(b))
+	if len(f) < 2 {
+		return 0, fmt.Errorf("/proc/%d/schedstat: %q", id, b)
+	}
+	return strconv.ParseUint(f[1], 10, 64)
+}
+
+// waited is the same of the thread of an interface.
+func (n napi) waited() (uint64, error) {
+	if n.pid == 0 {
+		return 0, nil
+	}
+	return waited(n.pid)
 }
 
 // setting writes one of an interface's files in /sys, in the namespace of the calling thread.

@@ -34,7 +34,10 @@ type Result struct {
 	Wrong    uint64 `json:"wrong"`   // of these, those whose byte 1 was not as it should be
 	// CoreShare is the part of the time that the forwarder had its core and had something to do.
 	CoreShare float64 `json:"core_share"`
-	// CoreWasLimit: frames were missed, and the core did nothing else.
+	// CoreWanted is the part of the time, at least, that the forwarder had its core or was ready to and others had it. Of a
+	// vhost-user port's it is the busy part of the time in which forwarder and source had their cores.
+	CoreWanted float64 `json:"core_wanted"`
+	// CoreWasLimit: frames were missed, and the forwarder left nothing of the core unused.
 	CoreWasLimit bool    `json:"core_was_limit"`
 	Seconds      float64 `json:"seconds"`
 }
@@ -47,8 +50,7 @@ const (
 	Passes = "passes with frames"
 )
 
-// limitShare is how much of its core's time a forwarder has at least where the core is what limits it. The rest is the
-// machine's own: timers, the kernel's work for others.
+// limitShare is how much of its core's time a forwarder wants at least where the core is what limits it.
 const limitShare = 0.9
 
 // sample is what one slice brought.
@@ -56,6 +58,7 @@ type sample struct {
 	// In the time measured.
 	packets uint64  // forwarded
 	ticks   float64 // busy
+	wanted  float64 // ticks busy, or ready to be while others had the core
 	wall    float64 // ticks
 	calls   uint64
 
@@ -66,6 +69,7 @@ type sample struct {
 // add sums the counts up.
 func (s *sample) add(o sample) {
 	s.packets, s.ticks, s.wall, s.calls = s.packets+o.packets, s.ticks+o.ticks, s.wall+o.wall, s.calls+o.calls
+	s.wanted += o.wanted
 	s.offered, s.missed, s.received, s.sent = s.offered+o.offered, s.missed+o.missed, s.received+o.received, s.sent+o.sent
 	s.dropped, s.arrived, s.wrong = s.dropped+o.dropped, s.arrived+o.arrived, s.wrong+o.wrong
 }
@@ -93,6 +97,7 @@ func result(r Rung, slots []sample, hz float64) Result {
 	res.Mpps = hz / res.TicksPerPacket / 1e6
 	res.SystemCalls = float64(sum.calls) / float64(sum.packets)
 	res.CoreShare = sum.ticks / sum.wall
-	res.CoreWasLimit = sum.missed > 0 && res.CoreShare >= limitShare
+	res.CoreWanted = max(sum.wanted/sum.wall, res.CoreShare)
+	res.CoreWasLimit = sum.missed > 0 && res.CoreWanted >= limitShare
 	return res
 }

@@ -35,6 +35,10 @@ func TestResult(t *testing.T) {
 	if result(Rung{}, slots, 1e9).CoreWasLimit {
 		t.Error("the core did other things")
 	}
+	slots[1].wanted = 0.95e6
+	if r := result(Rung{}, slots, 1e9); !r.CoreWasLimit || r.CoreShare > 0.1 || r.CoreWanted < 0.9 {
+		t.Errorf("others had the core that the forwarder wanted: %+v", r)
+	}
 	if r := result(Rung{}, []sample{{}}, 1e9); r.TicksPerPacket != 0 || r.Mpps != 0 {
 		t.Errorf("nothing was forwarded: %+v", r)
 	}
@@ -52,7 +56,7 @@ func TestJSONNames(t *testing.T) {
 	}
 	names := []string{
 		"rung", "what", "skipped", "mpps", "ticks_per_packet", "ticks_p10", "ticks_p90", "clock", "system_calls_per_packet", "copies_per_packet",
-		"touches", "gives_up", "offered", "missed", "received", "sent", "dropped", "arrived", "wrong", "core_share", "core_was_limit", "seconds",
+		"touches", "gives_up", "offered", "missed", "received", "sent", "dropped", "arrived", "wrong", "core_share", "core_wanted", "core_was_limit", "seconds",
 	}
 	for _, name := range names {
 		if _, ok := m[name]; !ok {
@@ -66,7 +70,7 @@ func TestJSONNames(t *testing.T) {
 
 var some = []Result{
 	{Rung: "recv", What: "recv & send", Mpps: 0.5, TicksPerPacket: 4000, TicksP10: 3900, TicksP90: 4100, SystemCalls: 2, Copies: 2,
-		Offered: 200, Missed: 150, Received: 50, Sent: 50, Arrived: 50, CoreShare: 0.98, GivesUp: "nothing"},
+		Offered: 200, Missed: 150, Received: 50, Sent: 50, Arrived: 50, CoreShare: 0.9, CoreWanted: 0.98, GivesUp: "nothing"},
 	{Rung: "ovs", What: "a switch", Skipped: "left out: not installed"},
 }
 
@@ -76,7 +80,7 @@ func TestTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := strings.Split(b.String(), "\n")
-	if got := strings.Join(strings.Fields(lines[1]), " "); got != "recv 0.50 4000 (3900–4100) 2.00 2 75% 0.0% 98%" {
+	if got := strings.Join(strings.Fields(lines[1]), " "); got != "recv 0.50 4000 (3900–4100) 2.00 2 75% 0.0% 90% 98%" {
 		t.Error(got)
 	}
 	for _, want := range []string{"gives up nothing", "left out: not installed", "raw socket", "13.0 Mpps"} {

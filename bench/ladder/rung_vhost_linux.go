@@ -136,11 +136,12 @@ const interrupted = 100 * time.Microsecond
 
 // exchange is what the two threads of a slice tell each other.
 type exchange struct {
-	stop    atomic.Bool // the source is to end
-	stopped atomic.Bool // it has, after it has sent
-	taken   uint64      // frames
-	ended   atomic.Bool // the forwarder has, after it has sent
-	sent    uint64      // frames
+	alive   atomic.Uint64 // TSC: when the source last went round
+	stop    atomic.Bool   // the source is to end
+	stopped atomic.Bool   // it has, after it has sent
+	taken   uint64        // frames
+	ended   atomic.Bool   // the forwarder has, after it has sent
+	sent    uint64        // frames
 }
 
 func (v *vhost) slice(d time.Duration) (s sample, err error) {
@@ -154,7 +155,7 @@ func (v *vhost) slice(d time.Duration) (s sample, err error) {
 	x.sent = c.sent
 	x.ended.Store(true)
 	err = errors.Join(err, <-done)
-	s.packets, s.ticks, s.wall = m.packets, m.ticks, m.wall
+	s.packets, s.ticks, s.wanted, s.wall = m.packets, m.ticks, m.wanted, m.wall
 	s.received, s.sent, s.dropped = c.received, c.sent, c.dropped
 	s.missed = s.offered - x.taken
 	return s, err
@@ -164,6 +165,7 @@ func (v *vhost) slice(d time.Duration) (s sample, err error) {
 func (p *peer) run(x *exchange, s *sample) error {
 	rx, tx := p.port.RxQueue(0), p.port.TxQueue(0)
 	for !x.stop.Load() {
+		x.alive.Store(tsc.Read())
 		offered, taken := p.offer(tx)
 		s.offered += uint64(offered)
 		x.taken += uint64(taken)
@@ -184,20 +186,26 @@ func (v *vhost) forward(d time.Duration, x *exchange, c *counts, m *sample) erro
 	begin := tsc.Read()
 	end, late := begin+uint64(d.Seconds()*tsc.Hz()), begin+uint64((d+patience).Seconds()*tsc.Hz())
 	most := uint64(interrupted.Seconds() * tsc.Hz())
-	last, busy, others := begin, uint64(0), uint64(0)
+	x.alive.Store(begin)
+	last, busy, lost, others := begin, uint64(0), uint64(0), uint64(0)
 	for {
 		before := c.sent
 		n := v.pass(rx, tx, c)
 		now := tsc.Read()
 		switch {
 		case now-last > most:
+			lost += now - last
 			others += c.sent - before
 		case n > 0:
 			busy += now - last
+		case now > most+x.alive.Load():
+			lost += now - last // nothing came because somebody else had the source's core
 		}
 		last = now
 		if now >= end && c.sent-others >= least && m.wall == 0 {
 			m.packets, m.ticks, m.wall = c.sent-others, float64(busy), float64(now-begin)
+			// Of the time in which others had one of the cores, it would have used as much as of the rest.
+			m.wanted = m.ticks * m.wall / max(m.wall-float64(lost), m.ticks, 1)
 			x.stop.Store(true)
 		}
 		if x.stopped.Load() && c.received == x.taken {

@@ -35,24 +35,33 @@ type watch struct {
 
 	passes uint64 // ticks of passes that found something, where these are counted instead of processor time
 
-	begin struct{ tsc, thread, receiver uint64 }
+	begin clocks
 	sample
 	err error
 }
 
-func (w *watch) clocks() (now, thread, receiver uint64) {
-	thread, err := cpuTime(unix.Gettid(), true)
-	if err == nil {
-		receiver, err = w.t.receiver.ran()
-	}
-	if err != nil {
+// clocks are nanoseconds, and the time stamp counter.
+type clocks struct {
+	tsc                          uint64
+	thread, receiver             uint64 // that they ran
+	threadWaited, receiverWaited uint64 // that they were ready to
+}
+
+func (w *watch) clocks() (c clocks) {
+	var errs [4]error
+	c.thread, errs[0] = cpuTime(unix.Gettid(), true)
+	c.receiver, errs[1] = w.t.receiver.ran()
+	c.threadWaited, errs[2] = waited(unix.Gettid())
+	c.receiverWaited, errs[3] = w.t.receiver.waited()
+	if err := errors.Join(errs[:]...); err != nil {
 		w.err = err
 	}
-	return tsc.Read(), thread, receiver
+	c.tsc = tsc.Read()
+	return c
 }
 
 func (w *watch) start(d time.Duration) {
-	w.begin.tsc, w.begin.thread, w.begin.receiver = w.clocks()
+	w.begin = w.clocks()
 	w.end = w.begin.tsc + uint64(d.Seconds()*tsc.Hz())
 	w.late = w.end + uint64(patience.Seconds()*tsc.Hz())
 }
@@ -70,11 +79,16 @@ func (w *watch) over(c *counts) bool {
 	if c.sent < least {
 		w.err = fmt.Errorf("%d frames came through in %v", c.sent, patience)
 	}
-	now, thread, receiver := w.clocks()
-	w.wall = float64(now - w.begin.tsc)
-	w.ticks = float64(thread-w.begin.thread+receiver-w.begin.receiver) / 1e9 * tsc.Hz()
+	now := w.clocks()
+	w.wall = float64(now.tsc - w.begin.tsc)
+	thread, receiver := now.thread-w.begin.thread, now.receiver-w.begin.receiver
+	w.ticks = float64(thread+receiver) / 1e9 * tsc.Hz()
+	// While one of the two runs the other may wait for it: their sum would count that twice.
+	wanted := max(thread+receiver, thread+now.threadWaited-w.begin.threadWaited, receiver+now.receiverWaited-w.begin.receiverWaited)
+	w.wanted = min(float64(wanted)/1e9*tsc.Hz(), w.wall)
 	if w.passes > 0 {
 		w.ticks = float64(w.passes)
+		w.wanted = w.ticks
 	}
 	w.packets, w.calls = c.sent, c.calls
 	w.stop()

@@ -9,22 +9,22 @@ import (
 // Table writes results as a table, then how to read it, what each rung gives up, and what the talk has.
 func Table(w io.Writer, results []Result) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(t, "rung\tMpps\tticks/packet\t(p10–p90)\tcalls/packet\tcopies\tmissed\tdropped\tcore\t")
+	fmt.Fprintln(t, "rung\tMpps\tticks/packet\t(p10–p90)\tcalls/packet\tcopies\tmissed\tdropped\tcore\twanted\t")
 	for _, r := range results {
 		if r.Skipped != "" {
-			fmt.Fprintf(t, "%s\t-\t-\t\t\t\t\t\t\t\n", r.Rung)
+			fmt.Fprintf(t, "%s\t-\t-\t\t\t\t\t\t\t\t\n", r.Rung)
 			continue
 		}
-		fmt.Fprintf(t, "%s\t%.2f\t%.0f\t(%.0f–%.0f)\t%.2f\t%d\t%.0f%%\t%.1f%%\t%.0f%%\t\n", r.Rung, r.Mpps, r.TicksPerPacket, r.TicksP10, r.TicksP90,
-			r.SystemCalls, r.Copies, percent(r.Missed, r.Offered), percent(r.Dropped, r.Received), 100*r.CoreShare)
+		fmt.Fprintf(t, "%s\t%.2f\t%.0f\t(%.0f–%.0f)\t%.2f\t%d\t%.0f%%\t%.1f%%\t%.0f%%\t%.0f%%\t\n", r.Rung, r.Mpps, r.TicksPerPacket, r.TicksP10, r.TicksP90,
+			r.SystemCalls, r.Copies, percent(r.Missed, r.Offered), percent(r.Dropped, r.Received), 100*r.CoreShare, 100*r.CoreWanted)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	fmt.Fprint(w, `
 One core receives frames of 60 bytes, changes a byte of each and sends them; another core is source and sink. The source was
-not the limit where frames missed the forwarder and its core was busy with it: "missed" is the part of the offered frames, "core"
-that of the time, the rest of which others had. Mpps are those of a core that the forwarder has for itself.
+not the limit where frames missed the forwarder and it wanted all of its core: "missed" is the part of the offered frames, "core"
+that of the time in which it had the core, and "wanted" counts that in which it was ready and others had it, too. Mpps are those of a core that the forwarder has for itself.
 
 `)
 	t = tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
