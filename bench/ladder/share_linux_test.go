@@ -1,6 +1,7 @@
 package ladder
 
 import (
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -25,17 +26,13 @@ func TestWaited(t *testing.T) {
 		}
 		return ns
 	}
-	stop := make(chan struct{})
+	var stop atomic.Bool
 	other := make(chan error, 1)
 	go func() {
 		other <- ths[1].do(func() error {
-			for {
-				select {
-				case <-stop:
-					return nil
-				default:
-				}
+			for !stop.Load() {
 			}
+			return nil
 		})
 	}()
 	_ = ths[0].do(func() error {
@@ -49,8 +46,10 @@ func TestWaited(t *testing.T) {
 		}
 		return nil
 	})
-	close(stop)
-	<-other
+	stop.Store(true)
+	if err := <-other; err != nil {
+		t.Error(err)
+	}
 	if n, err := (napi{}).waited(); n != 0 || err != nil {
 		t.Error(n, err)
 	}
