@@ -26,6 +26,17 @@ const (
 	CtrlExtDRVLOAD uint32 = 1 << 28 // tells firmware that a driver is loaded
 )
 
+// ESDP: software-definable pins (8.2.3.1.4).
+const EsdpSDP2 uint32 = 1 << 2 // on cards with a cage, high while a module is in it (practice of Linux's driver)
+
+// I2CCTL: the two lines of the bus to the SFP+ module (8.2.3.1.5).
+const (
+	I2cctlClkIn   uint32 = 1 << 0 // SCL as seen
+	I2cctlClk     uint32 = 1 << 1 // drives SCL; 0 pulls it down
+	I2cctlDataIn  uint32 = 1 << 2 // SDA as seen
+	I2cctlDataOut uint32 = 1 << 3 // drives SDA; 0 pulls it down
+)
+
 // EXVET: EtherType of the outer VLAN tag (8.2.3.1.7).
 const (
 	ExvetVETEXTShift        = 16

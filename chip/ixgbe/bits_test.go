@@ -43,6 +43,7 @@ func TestBitsAndFieldsAgree(t *testing.T) {
 		"FCRTL.XONE": FcrtlXONE, "FCRTH.FCEN": FcrthFCEN, "FCCFG.TFCE": FccfgTFCE,
 		"MFLCN.PMCF": MflcnPMCF, "MFLCN.DPF": MflcnDPF, "MFLCN.RPFCE": MflcnRPFCE, "MFLCN.RFCE": MflcnRFCE,
 		"FCTRL.SBP": FctrlSBP, "FCTRL.MPE": FctrlMPE, "FCTRL.UPE": FctrlUPE, "FCTRL.BAM": FctrlBAM,
+		"I2CCTL.I2C_CLK_IN": I2cctlClkIn, "I2CCTL.I2C_CLK": I2cctlClk, "I2CCTL.I2C_DATA_IN": I2cctlDataIn, "I2CCTL.I2C_DATA": I2cctlDataOut,
 		"EXVET.VET_EXT": ExvetVETEXT,
 		"VLNCTRL.VET":   VlnctrlVET, "VLNCTRL.CFI": VlnctrlCFI, "VLNCTRL.CFIEN": VlnctrlCFIEN, "VLNCTRL.VFE": VlnctrlVFE,
 		"MCSTCTRL.MO": McstctrlMO, "MCSTCTRL.MFE": McstctrlMFE,

@@ -29,6 +29,7 @@ func newSimServe() *cobra.Command {
 		descs    []string
 		socket   string
 		accesses string
+		module   bool
 		memory   number
 		pin      cpus
 		asJSON   bool
@@ -58,6 +59,7 @@ shared with it. QEMU from 10.1 on takes it by these arguments:
 	fs.StringArrayVar(&descs, "port", nil, "a card on this wire; once for each card (none: two cards on peer)")
 	fs.StringVar(&socket, "vfio-user", "", "socket to serve one card on to a virtual machine")
 	fs.StringVar(&accesses, "accesses", "", "with --vfio-user: write to this file, at the end, which registers were read and written how often")
+	fs.BoolVar(&module, "sfp", false, "with --vfio-user: the card has a cage with an SFP+ module in it instead of a backplane")
 	fs.Var(&memory, "memory", "bytes of memory for DMA, such as 1G (0: 256 MiB)")
 	fs.Var(&pin, "cpu", "CPU of the cards")
 	durationFlag(c, &d, 0, "end after so long (0: Ctrl-C)")
@@ -65,6 +67,9 @@ shared with it. QEMU from 10.1 on takes it by these arguments:
 	c.RunE = func(c *cobra.Command, args []string) error {
 		if accesses != "" && socket == "" {
 			return usage("--accesses: wants --vfio-user, whose cards see reads")
+		}
+		if module && socket == "" {
+			return usage("--sfp: wants --vfio-user, whose cards see reads")
 		}
 		if len(pin) > 1 {
 			return usage("--cpu %v: one thread serves all cards, give one CPU", &pin)
@@ -96,7 +101,7 @@ shared with it. QEMU from 10.1 on takes it by these arguments:
 		p := servePrinter{w: c.OutOrStdout(), descs: descs, json: asJSON}
 		if socket != "" {
 			p.address = func(int) string { return "vfio-user:" + socket }
-			return serveVFIOUser(ctx, c, socket, accesses, wires[0], p)
+			return serveVFIOUser(ctx, c, socket, accesses, module, wires[0], p)
 		}
 		s, err := sim.NewServer(args[0], int(memory), wires)
 		if err != nil {

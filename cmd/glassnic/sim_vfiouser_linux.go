@@ -17,11 +17,14 @@ import (
 
 // serveVFIOUser gives a card on a wire to virtual machines, one after another. What they did to its registers is
 // written to a file in the end, if one is named.
-func serveVFIOUser(ctx context.Context, c *cobra.Command, socket, accesses string, end wire.End, p servePrinter) (failed error) {
+func serveVFIOUser(ctx context.Context, c *cobra.Command, socket, accesses string, module bool, end wire.End, p servePrinter) (failed error) {
 	defer func() { failed = errors.Join(failed, end.Close()) }()
 	start, space := time.Now(), iommu.New()
 	cfg := ixgbe.Config{
 		Name: "vfio-user:" + socket, Device: 0x10f7, Memory: space, Wire: end, Clock: func() time.Duration { return time.Since(start) },
+	}
+	if module {
+		cfg.Device, cfg.Module = 0x10fb, true
 	}
 	if accesses != "" {
 		f, err := os.Create(accesses)

@@ -11,6 +11,6 @@ import (
 	"glassnic/sim/wire"
 )
 
-func serveVFIOUser(_ context.Context, _ *cobra.Command, _, _ string, end wire.End, _ servePrinter) error {
+func serveVFIOUser(_ context.Context, _ *cobra.Command, _, _ string, _ bool, end wire.End, _ servePrinter) error {
 	return errors.Join(errors.New("--vfio-user needs Linux"), end.Close())
 }

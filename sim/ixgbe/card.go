@@ -27,8 +27,10 @@ const (
 
 // Config says what a Card is and what it is connected to.
 type Config struct {
-	Name   string  // in faults and errors; "ixgbe" if empty
-	Device uint16  // PCI device id, 0x10fb (82599ES SFP+) if zero
+	Name   string // in faults and errors; "ixgbe" if empty
+	Device uint16 // PCI device id, 0x10fb (82599ES SFP+) if zero
+	// Module has an SFP+ module for short-range fiber plugged in, which drivers read by I2C. It goes with trapped cards.
+	Module bool
 	MAC    [6]byte // permanent address; 02:00:00:82:59:90 if zero
 
 	// Regs is the register file, at least 128 KiB aligned to a page; nil for memory of the card's own.
@@ -93,6 +95,7 @@ type Card struct {
 	steering steering
 	clock    ptpClock
 	rsc      coalescings
+	i2c      i2cBus
 	fifo     packetBuffer
 	rxBuf    [batch]wire.Frame
 	txBuf    [batch]wire.Frame

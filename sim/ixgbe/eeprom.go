@@ -32,6 +32,9 @@ func (c *Card) buildEEPROM() {
 	copy(e[eepromCoreAt+eepromMACOffset:], words[:])
 	e[eepromPCIe0], e[eepromPCIeAt] = eepromPCIeAt, 2
 	e[eepromPCIeAt+1], e[eepromPCIeAt+2] = 0x8086, c.cfg.Device
+	if c.cfg.Module {
+		moduleSequences(e)
+	}
 	e[eepromChecksum] = eepromSum - eepromTotal(e)
 }
 

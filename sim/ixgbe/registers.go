@@ -73,6 +73,8 @@ func (c *Card) read(off uint32) uint32 {
 		return v
 	case chip.EICR:
 		return c.readCauses()
+	case chip.I2CCTL:
+		return c.i2c.lines(v)
 	case chip.SYSTIML, chip.SYSTIMH, chip.RXSTMPH, chip.TXSTMPH:
 		return c.readClock(off, v)
 	}
@@ -131,6 +133,8 @@ func (c *Card) write(off, v uint32) {
 		} else {
 			v &^= chip.EecEEGNT
 		}
+	case chip.ESDP:
+		v = c.pins(v)
 	case chip.RDRXCTL:
 		v = v&^chip.RdrxctlDMAIDONE | old&chip.RdrxctlDMAIDONE
 	case chip.TSYNCRXCTL:
@@ -145,6 +149,8 @@ func (c *Card) write(off, v uint32) {
 		c.control()
 	case chip.AUTOC:
 		c.autoc()
+	case chip.I2CCTL:
+		c.i2c.drive(v)
 	case chip.MSCA:
 		c.mdio()
 	case chip.EERD:

@@ -74,6 +74,7 @@ func (c *Card) clearState() {
 	c.put(chip.SECRXSTAT, chip.SecrxstatRDY)
 	c.put(chip.STATUS, c.get(chip.STATUS)|chip.StatusGIO)
 	c.put(chip.FWSM, chip.FwsmFWVAL) // firmware is there, and well (8.2.3.4.10)
+	c.plugModule()
 	c.link = false
 	c.setLinks()
 	c.rsc = coalescings{}

@@ -6,7 +6,6 @@ var left = []struct {
 	of  []string // names, sections, chapters of sections
 	why string
 }{
-	{[]string{"ESDP", "I2CCTL"}, "modelled cards have a backplane, no SFP+ module; a real card's link starts as its EEPROM says"},
 	{[]string{"FRTIMER", "TCPTIMER"}, "the machine has clocks of its own"},
 	{[]string{"8.2.3.2"}, "EEPROM and Flash are read by EERD, and written by nobody"},
 	{[]string{"8.2.3.3", "MFLCN", "PAP"}, "no pause frames: a port that is too slow drops, and counts it"},

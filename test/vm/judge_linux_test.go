@@ -75,3 +75,15 @@ iperf3 -s >/dev/null 2>&1 &
 	startTrunk(t, s.proc.Process.Pid, "w0", "v0")
 	return s.device
 }
+
+// TestJudgeModule gives Linux's driver our modelled 82599 with a cage and an SFP+ module in it.
+func TestJudgeModule(t *testing.T) {
+	t.Parallel()
+	s := serve(t, program(t), 0, `
+ip tuntap add w0 mode tap
+ip addr add 192.0.2.1/24 dev w0
+ip link set w0 addrgenmode none up
+`, "tap=w0", "--sfp")
+	guest{newer: true, shared: true, modules: []string{"ixgbe"}, cpus: 2, tests: []string{"TestModule"}, devices: s.device}.run(t)
+	s.end(t)
+}
