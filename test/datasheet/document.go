@@ -2,6 +2,7 @@ package datasheet
 
 import (
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strings"
 
@@ -35,6 +36,11 @@ func Document(root string) (string, error) {
 			return "", err
 		}
 	}
+	module, err := Load(filepath.Join(root, "test", "datasheet", "module.txt")) // Linux's driver, on a card with a module
+	if err != nil {
+		return "", err
+	}
+	maps.Copy(records[1], module)
 	for name := range records[0] {
 		driver[name] = true // statistics it finds in the table
 	}
