@@ -23,7 +23,7 @@ func TestCaptureTimes(t *testing.T) {
 	near, far := newNamespace(t), newNamespace(t)
 	near.quiet(t)
 	far.quiet(t)
-	veth(t, near, "near", far, "far", 1500)
+	veth(t, near, "near", far, "far", 1500, 1)
 	dir := t.TempDir()
 	ours, theirs := filepath.Join(dir, "ours.pcap"), filepath.Join(dir, "theirs.pcap")
 	capture := runWith(t, far.start, "cap", "packet:far", "--timestamps", "-U", "-c", fmt.Sprint(n), "-w", ours)

@@ -43,10 +43,12 @@ func (ns *namespace) open(t *testing.T, addr string, cfg nic.Config) nic.Device 
 	return dev
 }
 
-// veth joins two namespaces, by interfaces of up to four queues that are up.
-func veth(t *testing.T, a *namespace, nameA string, b *namespace, nameB string, mtu int) {
+// veth joins two namespaces, by interfaces that are up, of as many queues as the port there has: of more, the kernel may choose
+// another for what it sends, by a hash that each boot has another key for.
+func veth(t *testing.T, a *namespace, nameA string, b *namespace, nameB string, mtu, queues int) {
 	t.Helper()
-	a.run(t, "ip", "link", "add", nameA, "numtxqueues", "4", "numrxqueues", "4", "type", "veth", "peer", "name", nameB, "numtxqueues", "4", "numrxqueues", "4")
+	n := strconv.Itoa(max(queues, 1))
+	a.run(t, "ip", "link", "add", nameA, "numtxqueues", n, "numrxqueues", n, "type", "veth", "peer", "name", nameB, "numtxqueues", n, "numrxqueues", n)
 	a.run(t, "ip", "link", "set", nameB, "netns", b.path)
 	for _, end := range []struct {
 		ns   *namespace
@@ -73,7 +75,7 @@ func (h *host) openKind(t *testing.T, kind string, cfg nic.Config) nic.Device {
 	case "packet", "xdp":
 		yard := newNamespace(t)
 		yard.quiet(t)
-		veth(t, h.namespace, tap, yard, "port", cfg.MTU)
+		veth(t, h.namespace, tap, yard, "port", cfg.MTU, cfg.RxQueues)
 		if kind == "xdp" {
 			h.plain(t, tap)
 		}
@@ -137,7 +139,7 @@ func TestKernelMillion(t *testing.T) {
 			cfg := nic.Config{Promiscuous: true, Buffers: 16384, RxRing: 8192}
 			var near, far nic.Device
 			if kind == "packet" {
-				veth(t, a, "near", b, "far", 1500)
+				veth(t, a, "near", b, "far", 1500, 4)
 				near, far = a.open(t, "packet:near", cfg), b.open(t, "packet:far", cfg)
 			} else {
 				near, far = a.open(t, "tap:near", cfg), a.open(t, "tap:far", cfg)
@@ -189,14 +191,14 @@ func TestInterfaceChanges(t *testing.T) {
 					yard.run(t, "ip", "link", "set", "port", "up")
 					return dev
 				}
-				veth(t, yard, "port", hosts[0].namespace, tap, 1500)
+				veth(t, yard, "port", hosts[0].namespace, tap, 1500, 1)
 				hosts[0].plain(t, tap)
 				hosts[0].up(t, 1500)
 				return yard.open(t, kind+":port", cfg)
 			}
 			// A TAP interface and a host are joined by a bridge.
 			if kind == "tap" {
-				veth(t, yard, "side", hosts[0].namespace, tap, 1500)
+				veth(t, yard, "side", hosts[0].namespace, tap, 1500, 1)
 				hosts[0].up(t, 1500)
 				yard.run(t, "ip", "link", "add", "bridge", "type", "bridge")
 				yard.run(t, "ip", "link", "set", "bridge", "up")
@@ -253,10 +255,10 @@ func TestKernelPortsWithoutPrivileges(t *testing.T) {
 	need(t, "ip", "ping", "ethtool")
 	hosts, yard := newHosts(t), newNamespace(t)
 	yard.quiet(t)
-	veth(t, yard, "left", hosts[0].namespace, tap, 1500)
+	veth(t, yard, "left", hosts[0].namespace, tap, 1500, 1)
 	hosts[0].plain(t, tap)
 	hosts[0].up(t, 1500)
-	veth(t, yard, "side", hosts[1].namespace, tap, 1500)
+	veth(t, yard, "side", hosts[1].namespace, tap, 1500, 1)
 	hosts[1].up(t, 1500)
 	yard.run(t, "ip", "link", "add", "bridge", "type", "bridge")
 	yard.run(t, "ip", "tuntap", "add", "dev", "right", "mode", "tap")
