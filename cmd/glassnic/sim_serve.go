@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -13,6 +15,7 @@ import (
 
 	"glassnic/internal/cpu"
 	"glassnic/sim"
+	"glassnic/sim/ixgbe"
 	"glassnic/sim/wire"
 )
 
@@ -101,7 +104,7 @@ shared with it. QEMU from 10.1 on takes it by these arguments:
 		p := servePrinter{w: c.OutOrStdout(), descs: descs, json: asJSON}
 		if socket != "" {
 			p.address = func(int) string { return "vfio-user:" + socket }
-			return serveVFIOUser(ctx, c, socket, accesses, module, wires[0], p)
+			return serveCard(ctx, c, vfioCard{socket: socket, module: module, wire: wires[0]}, accesses, p)
 		}
 		s, err := sim.NewServer(args[0], int(memory), wires)
 		if err != nil {
@@ -117,6 +120,28 @@ shared with it. QEMU from 10.1 on takes it by these arguments:
 		return errors.Join(err, s.Close())
 	}
 	return c
+}
+
+// vfioCard is a card for a virtual machine.
+type vfioCard struct {
+	socket string
+	module bool // in a cage, else a backplane
+	wire   wire.End
+	trace  func(ixgbe.Event) // nil: none
+}
+
+// serveCard gives a card to virtual machines. What they did to its registers is written to a file in the end, if one is named.
+func serveCard(ctx context.Context, c *cobra.Command, v vfioCard, accesses string, p servePrinter) (failed error) {
+	if accesses != "" {
+		f, err := os.Create(accesses)
+		if err != nil {
+			return errors.Join(err, v.wire.Close())
+		}
+		var count ixgbe.Accesses
+		v.trace = count.Add
+		defer func() { failed = errors.Join(failed, count.Print(f), f.Close()) }()
+	}
+	return serveVFIOUser(ctx, c, v, p.ready, func(card *ixgbe.Card) { p.total(0, stationsOf(card, v.wire)) })
 }
 
 type servePrinter struct {

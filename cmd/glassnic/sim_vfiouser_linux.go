@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -12,40 +11,30 @@ import (
 	"glassnic/sim/iommu"
 	"glassnic/sim/ixgbe"
 	"glassnic/sim/vfiouser"
-	"glassnic/sim/wire"
 )
 
-// serveVFIOUser gives a card on a wire to virtual machines, one after another. What they did to its registers is
-// written to a file in the end, if one is named.
-func serveVFIOUser(ctx context.Context, c *cobra.Command, socket, accesses string, module bool, end wire.End, p servePrinter) (failed error) {
-	defer func() { failed = errors.Join(failed, end.Close()) }()
+// serveVFIOUser gives a card to virtual machines, one after another, and calls ready when it is there and done at the end.
+func serveVFIOUser(ctx context.Context, c *cobra.Command, v vfioCard, ready func(), done func(*ixgbe.Card)) (failed error) {
+	defer func() { failed = errors.Join(failed, v.wire.Close()) }()
 	start, space := time.Now(), iommu.New()
 	cfg := ixgbe.Config{
-		Name: "vfio-user:" + socket, Device: 0x10f7, Memory: space, Wire: end, Clock: func() time.Duration { return time.Since(start) },
+		Name: "vfio-user:" + v.socket, Device: 0x10f7, Memory: space, Wire: v.wire, Trace: v.trace,
+		Clock: func() time.Duration { return time.Since(start) },
 	}
-	if module {
+	if v.module {
 		cfg.Device, cfg.Module = 0x10fb, true
-	}
-	if accesses != "" {
-		f, err := os.Create(accesses)
-		if err != nil {
-			return err
-		}
-		var count ixgbe.Accesses
-		cfg.Trace = count.Add
-		defer func() { failed = errors.Join(failed, count.Print(f), f.Close()) }()
 	}
 	card, err := ixgbe.New(cfg)
 	if err != nil {
 		return err
 	}
 	log := logger(c)
-	s, err := vfiouser.Listen(socket, card, space, func(format string, args ...any) { log.Debug(fmt.Sprintf(format, args...)) })
+	s, err := vfiouser.Listen(v.socket, card, space, func(format string, args ...any) { log.Debug(fmt.Sprintf(format, args...)) })
 	if err != nil {
 		return err
 	}
-	p.ready()
+	ready()
 	err = s.Run(ctx)
-	p.total(0, stationsOf(card, end))
+	done(card)
 	return errors.Join(err, s.Close())
 }

@@ -8,9 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"glassnic/sim/wire"
+	"glassnic/sim/ixgbe"
 )
 
-func serveVFIOUser(_ context.Context, _ *cobra.Command, _, _ string, _ bool, end wire.End, _ servePrinter) error {
-	return errors.Join(errors.New("--vfio-user needs Linux"), end.Close())
+func serveVFIOUser(_ context.Context, _ *cobra.Command, v vfioCard, _ func(), _ func(*ixgbe.Card)) error {
+	return errors.Join(errors.New("--vfio-user needs Linux"), v.wire.Close())
 }

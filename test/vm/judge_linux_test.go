@@ -1,6 +1,7 @@
 package vm
 
 import (
+	"encoding/json"
 	"flag"
 	"maps"
 	"os"
@@ -97,4 +98,43 @@ ip link set w0 addrgenmode none up
 	guest{newer: true, shared: true, modules: []string{"ixgbe"}, cpus: 2, tests: []string{"TestModule"}, devices: s.device}.run(t)
 	s.end(t)
 	exercised(t, accesses, "module")
+}
+
+// TestJudgeTrace has glassnic sim trace print how Linux's driver brings the card up: docs/tour.md tells of it.
+func TestJudgeTrace(t *testing.T) {
+	t.Parallel()
+	s := serveBy(t, program(t), "trace", 0, `
+ip tuntap add w0 mode tap
+ip addr add 192.0.2.1/24 dev w0
+ip link set w0 addrgenmode none up
+`, "tap=w0")
+	guest{newer: true, shared: true, modules: []string{"ixgbe"}, cpus: 2, tests: []string{"TestBringUp"}, devices: s.device}.run(t)
+	_ = s.proc.Process.Signal(os.Interrupt)
+	if err := <-s.gone; err != nil {
+		t.Errorf("%v\n%s", err, s.said.String())
+	}
+	type access struct {
+		Op, Register, Section string
+		Value                 uint32
+	}
+	next, seen := 0, 0
+	// The datasheet's order (4.6.3): reset, EEPROM, receive, transmit and its queue, receive at last.
+	want := []access{
+		{"write", "CTRL", "8.2.3.1.1", 1 << 26}, {"read", "EEC", "8.2.3.2.1", 1 << 9}, {"write", "DMATXCTL", "8.2.3.9.2", 1},
+		{"write", "TXDCTL[0]", "8.2.3.9.10", 1 << 25}, {"write", "RXDCTL[0]", "8.2.3.8.6", 1 << 25}, {"write", "RXCTRL", "8.2.3.8.10", 1},
+	}
+	for d := json.NewDecoder(&s.out); d.More(); seen++ {
+		var a access
+		if err := d.Decode(&a); err != nil {
+			t.Fatal(err)
+		}
+		if next < len(want) {
+			if w := want[next]; a.Op == w.Op && a.Register == w.Register && a.Section == w.Section && a.Value&w.Value != 0 {
+				next++
+			}
+		}
+	}
+	if next < len(want) {
+		t.Errorf("among %d accesses there is no %+v in its place", seen, want[next])
+	}
 }

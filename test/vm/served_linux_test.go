@@ -35,13 +35,19 @@ func program(t *testing.T) string {
 // which commands come first.
 func serve(t *testing.T, program string, n int, commands, wire string, args ...string) *served {
 	t.Helper()
+	return serveBy(t, program, "serve", n, commands, wire, args...)
+}
+
+// serveBy is serve by a command of glassnic sim.
+func serveBy(t *testing.T, program, command string, n int, commands, wire string, args ...string) *served {
+	t.Helper()
 	socket := filepath.Join(t.TempDir(), "card")
 	s := &served{gone: make(chan error, 1), device: []string{
 		"-device", fmt.Sprintf("pcie-root-port,id=rp%d,chassis=%d,slot=%d,addr=%x", n, n+1, n+1, n+2),
 		"-device", fmt.Sprintf(`{"driver":"vfio-user-pci","socket":{"type":"unix","path":"%s"},"bus":"rp%d"}`, socket, n),
 	}}
-	s.proc = exec.Command("unshare", append([]string{"-n", "sh", "-ec", commands + `exec "$0" sim serve --json -v "$@"`,
-		program, "--vfio-user", socket, "--port", wire}, args...)...)
+	s.proc = exec.Command("unshare", append([]string{"-n", "sh", "-ec", commands + `exec "$0" sim "$@"`,
+		program, command, "--json", "-v", "--vfio-user", socket, "--port", wire}, args...)...)
 	s.proc.Stdout, s.proc.Stderr = &s.out, &s.said
 	s.proc.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := s.proc.Start(); err != nil {

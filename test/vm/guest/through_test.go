@@ -60,8 +60,8 @@ func TestThrough(t *testing.T) {
 			} `json:"sum_received"`
 		} `json:"end"`
 	}
-	// The client ends when the kernel has taken all, of which some megabytes may not have come.
-	if err := json.Unmarshal(out, &report); err != nil || report.End.Received.Bytes < bytes/2 {
+	// The client ends when its kernel has taken all, of which up to ten megabytes may lie in buffers of both ends.
+	if err := json.Unmarshal(out, &report); err != nil || report.End.Received.Bytes < bytes/4 {
 		t.Errorf("iperf3: %v, %+v", err, report)
 	}
 	t.Logf("iperf3: %.1f Mbit/s", report.End.Received.Rate/1e6)
