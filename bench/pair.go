@@ -88,9 +88,11 @@ type idle struct {
 }
 
 func (i *idle) over() bool {
-	if i.turns++; i.turns&(1<<20-1) != 0 {
-		return false
-	}
+	i.turns++
+	return i.turns&(1<<20-1) == 0 && i.late()
+}
+
+func (i *idle) late() bool {
 	if i.turns == 1<<20 {
 		i.since = time.Now()
 	}
