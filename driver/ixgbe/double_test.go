@@ -2,16 +2,9 @@ package ixgbe_test
 
 import (
 	"bytes"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/gopacket/gopacket"
-	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcapgo"
 
 	"glassnic/nic"
 	"glassnic/packet"
@@ -172,7 +165,7 @@ func TestOuterSent(t *testing.T) {
 	r.step()
 }
 
-// The card cuts large frames behind both tags, and tshark finds all checksums right.
+// The card cuts large frames behind both tags, and tshark finds the service tag in front and all checksums right.
 func TestOuterJudged(t *testing.T) {
 	r := open(t, nic.Config{Buffers: 2048, Offloads: nic.OuterVLAN | nic.TxSegment})
 	want := len(r.outerFrames())
@@ -185,38 +178,17 @@ func TestOuterJudged(t *testing.T) {
 	}
 	r.sendOne(b)
 	r.step()
-	file := filepath.Join(t.TempDir(), "sent.pcap")
-	f, err := os.Create(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := pcapgo.NewWriter(f)
-	err = w.WriteFileHeader(65536, layers.LinkTypeEthernet)
-	for _, data := range r.wire.out {
-		if err == nil {
-			err = w.WritePacket(gopacket.CaptureInfo{CaptureLength: len(data), Length: len(data)}, data)
-		}
-	}
-	if err != nil || f.Close() != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command("tshark", "-n", "-r", file, "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE",
-		"-o", "udp.check_checksum:TRUE", "-T", "fields", "-e", "ieee8021ad.id", "-e", "vlan.id", "-e", "ip.checksum.status",
-		"-e", "tcp.checksum.status", "-e", "udp.checksum.status").Output()
-	if err != nil {
-		t.Fatalf("tshark: %v: apt-get install -y tshark\n%s", err, out)
-	}
-	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+	lines := dissected(t, r.wire.out, "eth.type", "ieee8021ad.id", "vlan.id", "ip.checksum.status", "tcp.checksum.status", "udp.checksum.status")
 	if len(lines) != want+8 {
-		t.Fatalf("%d frames, want %d and 8 segments:\n%s", len(lines), want, out)
+		t.Fatalf("%d frames, want %d and 8 segments:\n%s", len(lines), want, strings.Join(lines, "\n"))
 	}
 	for i, line := range lines {
-		if v := strings.Split(line, "\t"); len(v) != 5 || v[2] != "1" || v[3]+v[4] != "1" {
+		if v := strings.Split(line, "\t"); len(v) != 6 || (v[0] == "0x88a8") != (v[1] != "") || v[3] != "1" || v[4]+v[5] != "1" {
 			t.Errorf("frame %d: %q", i, line)
 		}
 	}
 	for _, line := range lines[want:] {
-		if !strings.HasPrefix(line, "7\t5\t") {
+		if !strings.HasPrefix(line, "0x88a8\t7\t5\t") {
 			t.Errorf("segment %q", line)
 		}
 	}

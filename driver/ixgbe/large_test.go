@@ -3,16 +3,9 @@ package ixgbe_test
 import (
 	"bytes"
 	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/gopacket/gopacket"
-	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcapgo"
 
 	"glassnic/nic"
 	"glassnic/nic/nictest"
@@ -161,27 +154,7 @@ func TestLargeJudged(t *testing.T) {
 	}
 	r.sendOne(b)
 	r.step()
-	file := filepath.Join(t.TempDir(), "sent.pcap")
-	f, err := os.Create(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := pcapgo.NewWriter(f)
-	err = w.WriteFileHeader(65536, layers.LinkTypeEthernet)
-	for _, data := range r.wire.out {
-		if err == nil {
-			err = w.WritePacket(gopacket.CaptureInfo{CaptureLength: len(data), Length: len(data)}, data)
-		}
-	}
-	if err != nil || f.Close() != nil {
-		t.Fatal(err)
-	}
-	out, err := exec.Command("tshark", "-n", "-r", file, "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE",
-		"-o", "udp.check_checksum:TRUE", "-T", "fields", "-e", "ip.checksum.status", "-e", "tcp.checksum.status",
-		"-e", "udp.checksum.status", "-e", "tcp.len", "-e", "udp.length", "-e", "_ws.expert.message").Output()
-	if err != nil {
-		t.Fatalf("tshark: %v: apt-get install -y tshark\n%s", err, out)
-	}
+	got := dissected(t, r.wire.out, "ip.checksum.status", "tcp.checksum.status", "udp.checksum.status", "tcp.len", "udp.length", "_ws.expert.message")
 	var want []string
 	for _, start := range []string{"1\t1\t\t", "\t1\t\t"} {
 		for left := 40000; left > 0; left -= 1448 {
@@ -189,7 +162,6 @@ func TestLargeJudged(t *testing.T) {
 		}
 	}
 	want = append(want, slices.Repeat([]string{"1\t\t1\t\t1008"}, 9)...)
-	got := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
 	if len(got) != len(want) {
 		t.Fatalf("%d frames, want %d", len(got), len(want))
 	}

@@ -5,15 +5,11 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/gopacket/gopacket"
 	"github.com/gopacket/gopacket/layers"
-	"github.com/gopacket/gopacket/pcapgo"
 
 	chip "glassnic/chip/ixgbe"
 	"glassnic/driver/ixgbe"
@@ -233,33 +229,13 @@ func TestCoalescedJudged(t *testing.T) {
 	if large == 0 || large > n {
 		t.Errorf("%d large frames", large)
 	}
-	file := filepath.Join(t.TempDir(), "sent.pcap")
-	f, err := os.Create(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	w := pcapgo.NewWriter(f)
-	err = w.WriteFileHeader(65536, layers.LinkTypeEthernet)
-	for _, data := range r.wire.out {
-		if err == nil {
-			err = w.WritePacket(gopacket.CaptureInfo{CaptureLength: len(data), Length: len(data)}, data)
-		}
-	}
-	if err != nil || f.Close() != nil {
-		t.Fatal(err)
-	}
 	got := carried(t, r.wire.out)
 	for _, s := range streams {
 		if !bytes.Equal(got[s.port], s.sent) {
 			t.Errorf("stream %d: %d bytes of %d", s.port, len(got[s.port]), len(s.sent))
 		}
 	}
-	out, err := exec.Command("tshark", "-n", "-r", file, "-o", "ip.check_checksum:TRUE", "-o", "tcp.check_checksum:TRUE",
-		"-T", "fields", "-e", "ip.checksum.status", "-e", "tcp.checksum.status", "-e", "tcp.len", "-e", "_ws.expert.message").Output()
-	if err != nil {
-		t.Fatalf("tshark: %v: apt-get install -y tshark\n%s", err, out)
-	}
-	lines := strings.Split(strings.TrimSuffix(string(out), "\n"), "\n")
+	lines := dissected(t, r.wire.out, "ip.checksum.status", "tcp.checksum.status", "tcp.len", "_ws.expert.message")
 	if len(lines) != n*len(streams) {
 		t.Errorf("%d frames, want %d", len(lines), n*len(streams))
 	}
