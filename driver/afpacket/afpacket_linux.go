@@ -38,8 +38,7 @@ type Device struct {
 }
 
 // Open opens an interface in the network namespace of the calling thread; it needs CAP_NET_RAW. Several receive queues
-// share the interface by flow (PACKET_FANOUT_HASH); what comes while they are opened may be received more than once. cfg
-// is complete, as nic.Open makes it.
+// share the interface by flow (PACKET_FANOUT_HASH). cfg is complete, as nic.Open makes it.
 func Open(name string, cfg nic.Config) (_ *Device, err error) {
 	d := &Device{}
 	defer func() {
@@ -55,18 +54,15 @@ func Open(name string, cfg nic.Config) (_ *Device, err error) {
 	if d.Port, err = soft.New("afpacket", "packet:"+name, "network interface", state.MAC, cfg); err != nil {
 		return nil, err
 	}
-	fanout := 0
 	for i := range cfg.RxQueues {
 		q := &rxQueue{Rx: d.Port.Rx(i), dev: d, fd: -1}
 		d.rx = append(d.rx, q)
 		if err := q.open(cfg, d.index); err != nil {
 			return nil, err
 		}
-		if cfg.RxQueues > 1 {
-			if fanout, err = join(q.fd, fanout); err != nil {
-				return nil, err
-			}
-		}
+	}
+	if err := d.share(); err != nil {
+		return nil, err
 	}
 	for i := range cfg.TxQueues {
 		q := &txQueue{Tx: d.Port.Tx(i), fd: -1, msgs: newMessages(maxBatch, 4*maxBatch)}
@@ -79,26 +75,6 @@ func Open(name string, cfg nic.Config) (_ *Device, err error) {
 		err = d.SetPromiscuous(true)
 	}
 	return d, err
-}
-
-// join has a socket share the interface's frames with the others of a group; the first makes it.
-func join(fd, group int) (int, error) {
-	// A group does not heed its members' PACKET_IGNORE_OUTGOING.
-	arg := group | (unix.PACKET_FANOUT_HASH|unix.PACKET_FANOUT_FLAG_IGNORE_OUTGOING)<<16
-	if group == 0 {
-		arg |= unix.PACKET_FANOUT_FLAG_UNIQUEID << 16
-	}
-	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT, arg); err != nil {
-		return 0, fmt.Errorf("PACKET_FANOUT: %w: set the interface up first, or use one queue", err)
-	}
-	if group != 0 {
-		return group, nil
-	}
-	v, err := unix.GetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT)
-	if err != nil {
-		return 0, fmt.Errorf("PACKET_FANOUT: %w", err)
-	}
-	return v & 0xffff, nil
 }
 
 // socket opens a packet socket that hears nothing yet.

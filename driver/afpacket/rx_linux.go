@@ -39,6 +39,7 @@ type rxQueue struct {
 	begun  bool
 }
 
+// open opens a queue that lets nothing pass yet.
 func (q *rxQueue) open(cfg nic.Config, index int) (err error) {
 	q.wait = -1
 	if q.fd, err = socket(); err != nil {
@@ -71,6 +72,9 @@ func (q *rxQueue) open(cfg nic.Config, index int) (err error) {
 	}
 	if q.ring, err = unix.Mmap(q.fd, 0, int(blocks)*blockSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		return fmt.Errorf("mmap of the ring: %w", err)
+	}
+	if err := attach(q.fd, nothing); err != nil {
+		return err
 	}
 	if err := unix.Bind(q.fd, &unix.SockaddrLinklayer{Protocol: allProtocols, Ifindex: index}); err != nil {
 		return fmt.Errorf("bind: %w", err)
