@@ -229,3 +229,58 @@ func TestTimestamps(t *testing.T) {
 		}
 	})
 }
+
+// TestStampedOnce: frames have the time at which the kernel's stack got them, and not those at which it put them into the
+// rings of each port, which differ.
+func TestStampedOnce(t *testing.T) {
+	netns.RunPair(t, 1500, 1, func() {
+		a := open(t, "left", nic.Config{})
+		ports := []nic.Device{a}
+		defer func() { closeAll(t, ports...) }()
+		var rings []*Device
+		for range 3 {
+			b := open(t, "right", nic.Config{Offloads: nic.Timestamps})
+			ports, rings = append(ports, b), append(rings, b)
+			// Linux 6.18 takes what the stack stamped also without; older kernels do not.
+			if v, err := unix.GetsockoptInt(b.rx[0].fd, unix.SOL_PACKET, unix.PACKET_TIMESTAMP); err != nil || v != unix.SOF_TIMESTAMPING_SOFTWARE {
+				t.Errorf("PACKET_TIMESTAMP %d, %v", v, err)
+			}
+		}
+		// The kernel begins to stamp some time after it was asked to.
+		alike := 0
+		for end := time.Now().Add(20 * time.Second); alike < 100; {
+			send(t, a, 2048, testFrame(60, "\x88\xb5"))
+			var at []int64
+			for _, b := range rings {
+				at = append(at, stampOf(t, b))
+			}
+			switch {
+			case at[0] == at[1] && at[1] == at[2]:
+				alike++
+			case alike > 0:
+				t.Errorf("stamped %d, after %d frames with one time", at, alike)
+				return
+			case time.Now().After(end):
+				t.Errorf("stamped %d", at)
+				return
+			}
+		}
+	})
+}
+
+// stampOf waits for one frame and returns its time.
+func stampOf(t *testing.T, d *Device) int64 {
+	var b [1]*packet.Buf
+	for end := time.Now().Add(20 * time.Second); d.RxQueue(0).Receive(b[:]) == 0; {
+		if time.Now().After(end) {
+			t.Error("no frame")
+			runtime.Goexit()
+		}
+	}
+	defer packet.Free(b[:])
+	at, ok := b[0].Timestamp()
+	if !ok {
+		t.Error("no time")
+	}
+	return at
+}

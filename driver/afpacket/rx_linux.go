@@ -83,7 +83,8 @@ func (q *rxQueue) open(cfg nic.Config, index int) (err error) {
 }
 
 // stamp has the kernel take the time of frames when they come into its stack, rather than when they come into the ring
-// (networking/timestamping.rst, 1.1).
+// (networking/timestamping.rst, 1.1). What comes before it has begun with that, a moment later (net/core/dev.c:
+// net_enable_timestamp), has the latter.
 func stamp(fd int) error {
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1); err != nil {
 		return fmt.Errorf("SO_TIMESTAMPNS: %w", err)

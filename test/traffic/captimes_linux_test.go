@@ -16,7 +16,8 @@ import (
 )
 
 // TestCaptureTimes: what cap stores at an interface of the kernel has the kernel's times, to the nanosecond those that
-// tcpdump stores beside it.
+// tcpdump stores beside it. That cap has the kernel take them, as tcpdump does for all, is what TestStampedOnce in
+// driver/afpacket finds out.
 func TestCaptureTimes(t *testing.T) {
 	need(t, "ip", "tcpdump")
 	const n = 50
