@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"glassnic/bus/dma"
+	"glassnic/bus/internal/ioctl"
 	"glassnic/bus/pci"
 )
 
@@ -29,7 +30,7 @@ func newContainer() (*container, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w: as root: `modprobe vfio-pci`", containerNode, err)
 	}
-	if v, err := request(fd, getAPIVersion, 0); err != nil || v != apiVersion {
+	if v, err := ioctl.Number(fd, getAPIVersion, 0); err != nil || v != apiVersion {
 		return nil, errors.Join(fmt.Errorf("%s speaks version %d of VFIO, not %d: update the kernel", containerNode, v, apiVersion), err, unix.Close(fd))
 	}
 	raiseMemlock()
@@ -38,10 +39,10 @@ func newContainer() (*container, error) {
 
 // start chooses the kind of IOMMU once the first group is in.
 func (c *container) start() error {
-	if ok, err := request(c.fd, checkExtension, type1v2); err != nil || ok == 0 {
+	if ok, err := ioctl.Number(c.fd, checkExtension, type1v2); err != nil || ok == 0 {
 		return errors.Join(errors.New("the kernel has no type 1 IOMMU for VFIO: as root: `modprobe vfio_iommu_type1`"), err)
 	}
-	_, err := request(c.fd, setIOMMU, type1v2)
+	_, err := ioctl.Number(c.fd, setIOMMU, type1v2)
 	switch {
 	case errors.Is(err, unix.EPERM):
 		return fmt.Errorf("the IOMMU does not take the device: %w: the kernel's log (`dmesg`) says why; without interrupt remapping: switch that on in the firmware, "+
@@ -98,7 +99,7 @@ func inform(fd int, req uint, index uint32) ([]byte, error) {
 		b := make([]byte, size)
 		native.PutUint32(b, size)
 		native.PutUint32(b[8:], index)
-		if _, err := pass(fd, req, b); err != nil {
+		if _, err := ioctl.Pass(fd, req, b); err != nil {
 			return nil, err
 		}
 		need := native.Uint32(b)
@@ -119,8 +120,8 @@ func (c *container) enter(b []byte) (uint64, error) {
 	if !ok {
 		return 0, fmt.Errorf("the IOMMU has no %d free addresses left: take fewer buffers: %w", size, dma.ErrNoMemory)
 	}
-	m := encode(dmaMap{Flags: mapRead | mapWrite, Vaddr: address(b), IOVA: iova, Bytes: size})
-	if _, err := pass(c.fd, iommuMap, m); err != nil {
+	m := encode(dmaMap{Flags: mapRead | mapWrite, Vaddr: ioctl.Address(b), IOVA: iova, Bytes: size})
+	if _, err := ioctl.Pass(c.fd, iommuMap, m); err != nil {
 		c.space.give(iova)
 		return 0, fmt.Errorf("map %d bytes at IOVA %#x: %w", size, iova, explainMap(err))
 	}
@@ -132,7 +133,7 @@ func (c *container) remove(iova uint64, size int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b := encode(dmaUnmap{IOVA: iova, Bytes: uint64(size)})
-	if _, err := pass(c.fd, iommuUnmap, b); err != nil {
+	if _, err := ioctl.Pass(c.fd, iommuUnmap, b); err != nil {
 		return fmt.Errorf("unmap %d bytes at IOVA %#x: %w", size, iova, err)
 	}
 	var done dmaUnmap

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"glassnic/bus"
+	"glassnic/bus/internal/ioctl"
 	"glassnic/bus/pci"
 )
 
@@ -115,7 +116,7 @@ func userName() string {
 // join puts the group into a container: one that this process has if its IOMMU fits in there, else a new one.
 func (g *group) join(sys pci.Sysfs) error {
 	b := encode(groupStatus{})
-	if _, err := pass(g.fd, groupGetStatus, b); err != nil {
+	if _, err := ioctl.Pass(g.fd, groupGetStatus, b); err != nil {
 		return fmt.Errorf("status of IOMMU group %d: %w", g.Number, err)
 	}
 	var st groupStatus
@@ -150,7 +151,7 @@ func (g *group) enter() error {
 }
 
 func (g *group) attach(c *container) error {
-	if _, err := pass(g.fd, groupContainer, native.AppendUint32(nil, uint32(c.fd))); err != nil {
+	if _, err := ioctl.Pass(g.fd, groupContainer, native.AppendUint32(nil, uint32(c.fd))); err != nil {
 		return err
 	}
 	g.c = c

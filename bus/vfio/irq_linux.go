@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"glassnic/bus/internal/ioctl"
 	"glassnic/bus/irq"
 	"glassnic/bus/pci"
 )
@@ -81,7 +82,7 @@ func (f *function) irqCount(index uint32) (int, error) {
 		return 0, nil
 	}
 	b := encode(irqInfo{Index: index})
-	if _, err := pass(f.fd(), deviceGetIRQ, b); err != nil {
+	if _, err := ioctl.Pass(f.fd(), deviceGetIRQ, b); err != nil {
 		if errors.Is(err, unix.EINVAL) { // no such interrupts, as errors of conventional PCI
 			return 0, nil
 		}
@@ -186,7 +187,7 @@ func (s *irqs) unmask() error {
 
 // setIRQs returns a number above 0 where the system has no more interrupts left than that.
 func (f *function) setIRQs(s irqSet, fds ...int32) (int, error) {
-	return pass(f.fd(), deviceSetIRQs, encode(s, fds...))
+	return ioctl.Pass(f.fd(), deviceSetIRQs, encode(s, fds...))
 }
 
 // event implements irq.Event by an eventfd.

@@ -12,6 +12,7 @@ import (
 
 	"glassnic/bus"
 	"glassnic/bus/dma"
+	"glassnic/bus/internal/ioctl"
 	"glassnic/bus/mmio"
 	"glassnic/bus/pci"
 )
@@ -86,14 +87,14 @@ func (f *function) fail(step string, err error) error {
 }
 
 func (f *function) open() error {
-	fd, err := pass(f.group.fd, groupGetDevice, append([]byte(f.dev.Address), 0))
+	fd, err := ioctl.Pass(f.group.fd, groupGetDevice, append([]byte(f.dev.Address), 0))
 	if err != nil {
 		return fmt.Errorf("get the device from its group: %w", err)
 	}
 	unix.CloseOnExec(fd)
 	f.file = os.NewFile(uintptr(fd), "vfio "+f.dev.Address)
 	b := encode(deviceInfo{})
-	if _, err := pass(f.fd(), deviceGetInfo, b); err != nil {
+	if _, err := ioctl.Pass(f.fd(), deviceGetInfo, b); err != nil {
 		return fmt.Errorf("ask what it is: %w", err)
 	}
 	if err := decode(b, &f.info); err != nil {
@@ -172,7 +173,7 @@ func (f *function) Reset() error {
 	case f.info.Flags&deviceResets == 0:
 		return f.fail("reset", fmt.Errorf("the kernel knows no way to reset this function: %w", os.ErrNotExist))
 	}
-	_, err := request(f.fd(), deviceReset, 0)
+	_, err := ioctl.Number(f.fd(), deviceReset, 0)
 	return f.fail("reset", err)
 }
 
