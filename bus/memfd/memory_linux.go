@@ -113,6 +113,10 @@ func (m *Memory) Huge() bool { return m.huge }
 // File is the memory as a file, valid until Detach.
 func (m *Memory) File() *os.File { return m.f }
 
+// Bytes are all that the memory can grow to, from Base on, for whoever reaches this process's memory by itself. What is not
+// handed out may not be touched.
+func (m *Memory) Bytes() []byte { return m.mem }
+
 // Watch hears of the memory's growth.
 type Watch struct {
 	m    *Memory

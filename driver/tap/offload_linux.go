@@ -1,10 +1,6 @@
 package tap
 
 import (
-	"fmt"
-
-	"golang.org/x/sys/unix"
-
 	"glassnic/nic"
 	"glassnic/nic/vnet"
 	"glassnic/packet"
@@ -23,27 +19,6 @@ func offloads(asked nic.Offloads) nic.Offloads {
 		o |= nic.TxChecksum
 	}
 	return o
-}
-
-// setOffloads tells the kernel what the port takes (linux/if_tun.h). An interface that stays keeps what it was told
-// last, by whomever.
-func setOffloads(fd int, o nic.Offloads) error {
-	if o != 0 {
-		if err := unix.IoctlSetPointerInt(fd, unix.TUNSETVNETHDRSZ, vnet.Size); err != nil {
-			return fmt.Errorf("TUNSETVNETHDRSZ: %w", err)
-		}
-	}
-	f := 0
-	if o&nic.RxPartial != 0 {
-		f |= unix.TUN_F_CSUM
-	}
-	if o&nic.RxSegment != 0 {
-		f |= unix.TUN_F_TSO4 | unix.TUN_F_TSO6 | unix.TUN_F_TSO_ECN
-	}
-	if err := unix.IoctlSetInt(fd, unix.TUNSETOFFLOAD, f); err != nil {
-		return fmt.Errorf("TUNSETOFFLOAD: %w: the kernel lacks these offloads", err)
-	}
-	return nil
 }
 
 // told takes what the header of a frame says. It reports false, and counts the frame, for one that is not to be

@@ -1,11 +1,8 @@
 package tap
 
 import (
-	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"strings"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -15,18 +12,6 @@ import (
 	"glassnic/nic/soft"
 	"glassnic/nic/vnet"
 )
-
-const device = "/dev/net/tun"
-
-func init() {
-	nic.RegisterScheme("tap", func(_ context.Context, rest string, cfg nic.Config) (nic.Device, error) {
-		d, err := Open(rest, cfg)
-		if err != nil {
-			return nil, err
-		}
-		return d, nil
-	})
-}
 
 // Device is a port at a TAP interface.
 type Device struct {
@@ -47,8 +32,8 @@ type Device struct {
 // over as many as there are of either direction. cfg is complete, as nic.Open makes it.
 func Open(name string, cfg nic.Config) (_ *Device, err error) {
 	fail := func(err error) (*Device, error) { return nil, fmt.Errorf("tap:%s: %w", name, err) }
-	if name == "" || len(name) >= unix.IFNAMSIZ || name == "." || name == ".." || strings.ContainsAny(name, "/: \t\n\v\f\r\x00%") {
-		return fail(errors.New("an interface name has 1 to 15 bytes, without spaces, '/', ':' and '%'"))
+	if err := netif.CheckTAP(name); err != nil {
+		return fail(err)
 	}
 	d := &Device{}
 	defer func() {
@@ -63,12 +48,12 @@ func Open(name string, cfg nic.Config) (_ *Device, err error) {
 		hdr = vnet.Size
 	}
 	for range queues {
-		fd, err := attach(name, queues > 1, hdr > 0)
+		fd, err := netif.AttachTAP(name, queues > 1, hdr)
 		if err != nil {
 			return fail(err)
 		}
 		d.fds = append(d.fds, fd)
-		if err := setOffloads(fd, d.offloads); err != nil {
+		if err := netif.SetTAPOffloads(fd, d.offloads&nic.RxPartial != 0, d.offloads&nic.RxSegment != 0); err != nil {
 			return fail(err)
 		}
 	}
@@ -76,11 +61,7 @@ func Open(name string, cfg nic.Config) (_ *Device, err error) {
 		return fail(err)
 	}
 	// The kernel's end has its address; this end has another one.
-	mac := slices.Clone(d.before.MAC)
-	if len(mac) == 6 {
-		mac[0] |= 2
-		mac[5] ^= 1
-	}
+	mac := netif.PeerOfTAP(d.before.MAC)
 	if d.Port, err = soft.New("tap", "tap:"+name, "TAP interface", mac, cfg); err != nil {
 		return nil, err
 	}
@@ -98,53 +79,6 @@ func Open(name string, cfg nic.Config) (_ *Device, err error) {
 		d.tx = append(d.tx, &txQueue{Tx: d.Port.Tx(i), dev: d, fd: d.fds[i], hdr: hdr, large: d.offloads&nic.TxSegment != 0})
 	}
 	return d, nil
-}
-
-// attach opens a queue of an interface, with a header before each frame or without.
-func attach(name string, several, headers bool) (int, error) {
-	fd, err := unix.Open(device, unix.O_RDWR|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return -1, fmt.Errorf("open %s: %w%s", device, err, cure(name, err, several))
-	}
-	flags := uint16(unix.IFF_TAP | unix.IFF_NO_PI)
-	if several {
-		flags |= unix.IFF_MULTI_QUEUE
-	}
-	if headers {
-		flags |= unix.IFF_VNET_HDR
-	}
-	req, err := unix.NewIfreq(name)
-	if err == nil {
-		req.SetUint16(flags)
-		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, req)
-	}
-	if err == unix.EINVAL && !several { // an interface made for several queues
-		req.SetUint16(flags | unix.IFF_MULTI_QUEUE)
-		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, req)
-	}
-	if err != nil {
-		unix.Close(fd)
-		return -1, fmt.Errorf("TUNSETIFF: %w%s", err, cure(name, err, several))
-	}
-	return fd, nil
-}
-
-func cure(name string, err error, several bool) string {
-	kind := "mode tap"
-	if several {
-		kind += " multi_queue"
-	}
-	switch {
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENODEV):
-		return ": run \"modprobe tun\" as root"
-	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
-		return fmt.Sprintf(": run as root, or once \"ip tuntap add dev %s %s user $USER\" as root", name, kind)
-	case errors.Is(err, unix.EBUSY):
-		return ": another program has it open"
-	case errors.Is(err, unix.EINVAL):
-		return fmt.Sprintf(": the name belongs to an interface of another kind: want one made with \"ip tuntap add dev %s %s\"", name, kind)
-	}
-	return ""
 }
 
 // Info implements nic.Device.

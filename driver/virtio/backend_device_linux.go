@@ -8,10 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"glassnic/bus/irq"
 	"glassnic/bus/vhostuser"
 	chip "glassnic/chip/virtio"
-	event "glassnic/internal/wake"
 )
 
 func (*backend) legacy() bool { return false }
@@ -150,20 +148,27 @@ func (b *backend) config(off uint32, bits int) uint32 {
 	if b.mac != nil {
 		copy(c[chip.ConfigMAC:], b.mac)
 	}
-	binary.LittleEndian.PutUint16(c[chip.ConfigMaxPairs:], uint16(b.pairs))
+	pairs := b.pairs
 	b.talk.Unlock()
-	binary.LittleEndian.PutUint16(c[chip.ConfigStatus:], 0)
-	if b.connected() {
-		binary.LittleEndian.PutUint16(c[chip.ConfigStatus:], chip.NetLinkUp)
+	return field(c, pairs, b.connected(), off, bits)
+}
+
+// field reads a field of a configuration (5.1.4) with so many pairs of queues, and that state of the link.
+func field(c []byte, pairs int, up bool, off uint32, bits int) uint32 {
+	le := binary.LittleEndian
+	le.PutUint16(c[chip.ConfigMaxPairs:], uint16(pairs))
+	le.PutUint16(c[chip.ConfigStatus:], 0)
+	if up {
+		le.PutUint16(c[chip.ConfigStatus:], chip.NetLinkUp)
 	}
 	c = append(c, 0, 0, 0, 0)
 	switch at := c[min(int(off), len(c)-4):]; bits {
 	case 8:
 		return uint32(at[0])
 	case 16:
-		return uint32(binary.LittleEndian.Uint16(at))
+		return uint32(le.Uint16(at))
 	default:
-		return binary.LittleEndian.Uint32(at)
+		return le.Uint32(at)
 	}
 }
 
@@ -171,43 +176,3 @@ func (*backend) generation() uint8                      { return 0 }
 func (*backend) setConfig(uint32, uint8)                {}
 func (*backend) isr() uint8                             { return 0 }
 func (b *backend) registers() ([]chip.Register, window) { return nil, window{} }
-
-// calls are the events by which a back-end tells of used buffers, as interrupts.
-type calls backend
-
-func (*calls) Kind() irq.Kind { return irq.MSIX }
-func (*calls) Vectors() int   { return vhostuser.MaxVring }
-
-// Enable implements irq.Set.
-func (c *calls) Enable(n int) ([]irq.Event, error) {
-	c.talk.Lock()
-	defer c.talk.Unlock()
-	if c.events != nil || n < 1 || n > c.Vectors() {
-		return nil, fmt.Errorf("%s: enable %d call events: they are on, or too many", c.addr, n)
-	}
-	var list []irq.Event
-	for range n {
-		e, err := event.New()
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: call event: %w", c.addr, err), c.drop())
-		}
-		c.events = append(c.events, e)
-		list = append(list, e)
-	}
-	return list, nil
-}
-
-// Disable implements irq.Set.
-func (c *calls) Disable() error {
-	c.talk.Lock()
-	defer c.talk.Unlock()
-	return c.drop()
-}
-
-func (c *calls) drop() (err error) {
-	for _, e := range c.events {
-		err = errors.Join(err, e.Close())
-	}
-	c.events = nil
-	return err
-}

@@ -30,6 +30,7 @@ type backend struct {
 	mac    net.HardwareAddr // of the port; nil: the back-end's, or one by chance
 	split  bool             // packed rings are not wanted
 	unplug func() error     // closes end, once
+	calls  calls
 
 	talk   sync.Mutex       // of who makes requests; guards what follows. Nothing is allocated from space meanwhile
 	front  *vhostuser.Front // nil before the first connection
@@ -43,7 +44,6 @@ type backend struct {
 	slots  int              // regions that it can have one by one; 0: it has to be told of all memory each time
 	filled int              // of which it has
 	vrings []*vring
-	events []*event.Event // of receive queues
 
 	mu      sync.Mutex
 	err     error // what ended the connection
@@ -95,7 +95,7 @@ func (b *backend) NUMANode() int      { return -1 }
 func (b *backend) DMA() dma.Allocator { return b.space.Arena() }
 
 // Interrupts implements host: call eventfds, one for each receive queue.
-func (b *backend) Interrupts() (irq.Set, error) { return (*calls)(b), nil }
+func (b *backend) Interrupts() (irq.Set, error) { return &b.calls, nil }
 
 // Close implements host.
 func (b *backend) Close() error {
@@ -237,10 +237,7 @@ func (b *backend) enable(queue int, a areas) error {
 		if b.packed() {
 			base = 1<<15 | 1<<31
 		}
-		call := -1
-		if int(a.vector) < len(b.events) {
-			call = b.events[a.vector].FD()
-		}
+		call := b.calls.fd(a.vector)
 		v := b.vrings[queue]
 		for _, do := range []func() error{
 			func() error { return f.SetVringNum(queue, a.size) },
@@ -275,13 +272,5 @@ func (b *backend) doorbell(queue int) (mmio.Doorbell16, error) {
 		}
 		b.vrings = append(b.vrings, &vring{kick: e})
 	}
-	return mmio.Trap(4, kicker{b.vrings[queue].kick}).Doorbell16(0), nil
+	return kicker{b.vrings[queue].kick}.doorbell(), nil
 }
-
-// kicker is a doorbell as a register.
-type kicker struct{ e *event.Event }
-
-func (kicker) Read32(uint32) uint32 { return 0 }
-
-// Write32 signals the event. One that cannot be signalled any more has been, often enough.
-func (k kicker) Write32(uint32, uint32) { _ = k.e.Signal() }

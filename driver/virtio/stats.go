@@ -6,8 +6,8 @@ import (
 	"glassnic/nic"
 )
 
-// Stats implements nic.Device. The device counts nothing: all is the driver's own count. What the device dropped
-// for want of buffers nobody tells.
+// Stats implements nic.Device. A device on PCI counts nothing: all is the driver's own count. What it dropped for
+// want of buffers nobody tells.
 func (d *Device) Stats() (nic.Stats, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -38,6 +38,11 @@ func (d *Device) Stats() (nic.Stats, error) {
 			s.TxDropped += count(name, "lost", d.gatedTx[i].lost.Load(), "frames that a back-end which went had not sent")
 		}
 		s.TxDropped += count(name, "unfit", q.dropped.Load(), "frames that cannot be sent")
+	}
+	if k, ok := d.fn.(interface{ dropped() (rx, tx uint64) }); ok {
+		rx, tx := k.dropped()
+		s.RxMissed += count("interface", "rx_dropped", rx, "frames that the kernel dropped: the ring was full, or the interface down")
+		count("interface", "tx_dropped", tx, "frames given to the device that the kernel dropped: nobody there wanted them")
 	}
 	return s, nil
 }

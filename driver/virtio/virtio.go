@@ -226,7 +226,7 @@ func (d *Device) late(ctx context.Context, step, what string) error {
 	switch {
 	case d.gone():
 		if b, ok := d.way.(interface{ failed() error }); ok {
-			return d.fail(step, "%w: %w: the other end of the connection is gone: start it again", b.failed(), nic.ErrGone)
+			return d.fail(step, "%w: %w: whoever played the device is gone: start it again, or open the port again", b.failed(), nic.ErrGone)
 		}
 		return d.fail(step, "registers read as all ones: %w: was the device unplugged?", nic.ErrGone)
 	case ctx.Err() != nil:

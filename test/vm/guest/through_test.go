@@ -16,18 +16,29 @@ import (
 func TestThrough(t *testing.T) {
 	c := cards(t)
 	giveBack := take(t, c[1], c[2])
-	for i, k := range []card{c[0], c[3]} {
-		space := [...]string{"left", "right"}[i]
-		command(t, "ip", "netns", "add", space)
-		command(t, "ip", "link", "set", netdev(t, k), "netns", space, "name", "wire0")
-		command(t, "ip", "-n", space, "addr", "add", [...]string{"192.0.2.1/24", "192.0.2.2/24"}[i], "dev", "wire0")
-		command(t, "ip", "-n", space, "link", "set", "wire0", "up")
-		defer command(t, "ip", "netns", "del", space)
-	}
+	defer space(t, "left", netdev(t, c[0]), "192.0.2.1/24")()
+	defer space(t, "right", netdev(t, c[3]), "192.0.2.2/24")()
+	through(t, start(t, nil, c[1].addr, c[2].addr, idle), 1460)
+	giveBack()
+}
+
+// space makes a network namespace, with an interface that is called wire0 there, and returns what removes it.
+func space(t *testing.T, name, dev, addr string) (remove func()) {
+	t.Helper()
+	command(t, "ip", "netns", "add", name)
+	command(t, "ip", "link", "set", dev, "netns", name, "name", "wire0")
+	command(t, "ip", "-n", name, "addr", "add", addr, "dev", "wire0")
+	command(t, "ip", "-n", name, "link", "set", "wire0", "up")
+	return func() { command(t, "ip", "netns", "del", name) }
+}
+
+// through has the namespace left ping right through fwd, and run iperf3, whose segments have so many bytes at most, and
+// ends fwd.
+func through(t *testing.T, f *forwarder, segment float64) {
+	t.Helper()
 	in := func(space string, args ...string) *exec.Cmd {
 		return exec.Command("ip", append([]string{"netns", "exec", space}, args...)...)
 	}
-	f := start(t, nil, c[1].addr, c[2].addr, idle)
 	var out []byte
 	await(t, "a first answer through fwd", func() bool {
 		f.lives(t)
@@ -66,9 +77,11 @@ func TestThrough(t *testing.T) {
 	}
 	t.Logf("iperf3: %.1f Mbit/s", report.End.Received.Rate/1e6)
 	total := f.end(t)
-	if least := uint64(report.End.Received.Bytes / 1460); total.RxPackets < least || total.TxPackets < least {
+	if least := uint64(report.End.Received.Bytes / segment); total.RxPackets < least || total.TxPackets < least {
 		t.Errorf("fwd: %+v", total)
 	}
+	if ordinary := uint64(report.End.Received.Bytes / 1460); segment > 1460 && total.RxPackets > ordinary/2 {
+		t.Errorf("fwd: %+v: no large frames", total)
+	}
 	t.Logf("fwd: %+v", total)
-	giveBack()
 }
