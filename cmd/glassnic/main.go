@@ -80,7 +80,9 @@ A port is addressed as
                          ,mode=native|generic ,copy ,busy-poll[=FRAMES], and
                          ,filter=EXPRESSION: the kernel keeps what does not match
   packet:IFNAME          an interface of the kernel, by a packet socket
-  tap:NAME               a TAP interface, which is made if there is none
+  tap:NAME               a TAP interface, which is made if there is none; by vhost-net where this user may open it,
+                         unless ,vhost=off follows
+  vhost-net:NAME         a TAP interface by vhost-net
 
 Data goes to stdout, messages to stderr. Exit codes: 0 ok, 1 failure, 2 wrong usage.`
 	root.Version = version()
