@@ -43,29 +43,41 @@ var (
 )
 
 // Span is where a frame lies in its buffer and what is known of it, in one word that is written at
-// once: offset of the first byte in bits 0–15, length in 16–31, Flags in 32–63.
+// once: length in bits 0–15, Flags in 16–47, offset of the first byte in 48–63. So each is had by one instruction, and a
+// transmit queue that masks the offset away compares length and flags at once.
 type Span uint64
+
+const (
+	flagsShift  = 16
+	offsetShift = 48
+)
 
 // MakeSpan packs a span. A card's receive queue makes one with length 0 beforehand and adds
 // SpanLen(n) for each frame.
 func MakeSpan(off, length int, f Flags) Span {
-	return Span(uint16(off)) | Span(uint16(length))<<16 | Span(f)<<32
+	return Span(uint16(length)) | Span(f)<<flagsShift | Span(off)<<offsetShift
 }
 
 // SpanLen is a span of length n and nothing else.
-func SpanLen(n uint64) Span { return Span(n << 16) }
+func SpanLen(n uint64) Span { return Span(n) }
+
+// SpanOffset is a span at an offset and nothing else.
+func SpanOffset(off uint64) Span { return Span(off << offsetShift) }
 
 // Offset returns the distance in bytes from the start of the buffer to the first byte of the frame.
-func (s Span) Offset() uint64 { return uint64(s & 0xffff) }
+func (s Span) Offset() uint64 { return uint64(s >> offsetShift) }
 
 // Len returns the number of bytes of the frame in this buffer.
-func (s Span) Len() uint64 { return uint64(s >> 16 & 0xffff) }
+func (s Span) Len() uint64 { return uint64(uint16(s)) }
 
 // Flags returns the flags.
-func (s Span) Flags() Flags { return Flags(s >> 32) }
+func (s Span) Flags() Flags { return Flags(s >> flagsShift) }
 
 // ChainedSpan is the bit that Chained sets in a Span.
-const ChainedSpan = Span(Chained) << 32
+const ChainedSpan = Span(Chained) << flagsShift
+
+// HashSpan is the bit that HasHash sets in a Span.
+const HashSpan = Span(HasHash) << flagsShift
 
 // PortFlags returns the flags of a frame that came in at a port.
 func PortFlags(port uint8) Flags { return Flags(port) << portShift }
@@ -112,13 +124,13 @@ func (b *Buf) Len() int { return int(b.span.Len()) }
 func (b *Buf) Flags() Flags { return b.span.Flags() &^ PoolMask }
 
 // SetFlags sets flags and leaves the others, and the pool's number.
-func (b *Buf) SetFlags(f Flags) { b.span |= Span(f&^PoolMask) << 32 }
+func (b *Buf) SetFlags(f Flags) { b.span |= Span(f&^PoolMask) << flagsShift }
 
 // ClearFlags clears flags and leaves the others.
-func (b *Buf) ClearFlags(f Flags) { b.span &^= Span(f&^PoolMask) << 32 }
+func (b *Buf) ClearFlags(f Flags) { b.span &^= Span(f&^PoolMask) << flagsShift }
 
 // Port returns the number of the port that received the frame.
-func (b *Buf) Port() uint8 { return uint8(b.span >> (32 + portShift)) }
+func (b *Buf) Port() uint8 { return uint8(b.span >> (flagsShift + portShift)) }
 
 // Hash returns the hash that the card computed; it means something with HasHash.
 func (b *Buf) Hash() uint32 { return b.hash }

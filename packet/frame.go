@@ -6,7 +6,7 @@ func (b *Buf) SetOffsetLen(off, n int) bool {
 	if off < 0 || n < 0 || off > len(b.room())-n {
 		return false
 	}
-	b.span = b.span&^0xffff_ffff | MakeSpan(off, n, 0)
+	b.span = MakeSpan(off, n, b.span.Flags())
 	return true
 }
 

@@ -73,7 +73,7 @@ func (q *rxQueue) run(batch []*packet.Buf, ready int) (n, bytes int) {
 			q.Put(b)
 			continue
 		}
-		b.SetSpan(q.span + packet.Span(off) + packet.SpanLen(size))
+		b.SetSpan(q.span + packet.SpanOffset(off) + packet.SpanLen(size))
 		if q.told && q.first == nil {
 			q.meta.read(b, q.mem[at<<chunkShift:][:off])
 			size = uint64(b.Len()) // with the tag that was put back

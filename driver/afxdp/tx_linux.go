@@ -14,7 +14,7 @@ const (
 	sendBuffer = 4 << 20
 	// minTx is the shortest frame, an Ethernet header.
 	minTx = 14
-	// sizeMask takes from a span, shifted right by 16, the length and those flags that are zero in a frame of one buffer
+	// sizeMask takes from a span the length and those flags that are zero in a frame of one buffer
 	// of the right pool.
 	sizeMask = 0xffff | uint64(packet.TxMask)<<16
 )
@@ -87,7 +87,7 @@ func (q *txQueue) run(batch []*packet.Buf) (n, sent, bytes int) {
 	for _, b := range batch {
 		s := b.Span() ^ plain
 		// One comparison for all: any flag that is not as it should be makes the length huge.
-		size := uint64(s) >> 16 & sizeMask
+		size := uint64(s) & sizeMask
 		addr := b.IOVA()
 		at := addr >> chunkShift
 		if size-minTx > top || at >= uint64(len(out)) {

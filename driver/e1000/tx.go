@@ -40,7 +40,7 @@ type txQueue struct {
 	dropped atomic.Uint64
 }
 
-// sizeMask takes from a span, shifted right by 16, the length and those flags that are zero in a frame of
+// sizeMask takes from a span the length and those flags that are zero in a frame of
 // one buffer of the right pool.
 const sizeMask = 0xffff | uint64(packet.TxMask)<<16
 
@@ -67,7 +67,7 @@ func (q *txQueue) run(batch []*packet.Buf) int {
 		b := in.at(n).Buf()
 		s := b.Span() ^ plain
 		// One comparison for all: any flag that is not as it should be makes the length huge.
-		size := uint64(s) >> 16 & sizeMask
+		size := uint64(s) & sizeMask
 		if size-chip.TxMin > top {
 			break
 		}

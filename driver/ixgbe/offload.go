@@ -45,8 +45,7 @@ func statusIndex(w0, w1 uint64) uint64 { return w1>>5&3 | w1>>28&0xc | w0>>5&16 
 
 // hashed is packet.HasHash in a span where the write-back has a hash (7.1.6.2, RSS type), else 0.
 func hashed(w0 uint64) packet.Span {
-	const flag = packet.Span(packet.HasHash) << 32
-	return packet.Span((w0&chip.RxRSSTypeMask+0xf)>>4) * flag
+	return packet.Span((w0&chip.RxRSSTypeMask+0xf)>>4) * packet.HashSpan
 }
 
 // said is what a card said of a frame in a write-back, all but hash and tag, and what it comes to in a span. Frames in a

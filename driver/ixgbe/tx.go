@@ -49,7 +49,7 @@ const (
 	// minTx is the shortest frame the card may be given, in bytes; it pads to 60 itself
 	// (datasheet 8.2.3.22.8, HLREG0.TXPADEN; 7.2.1.1, smaller ones are not allowed).
 	minTx = 17
-	// sizeMask takes from the difference of a span and plain, shifted right by 16, the length and those flags that
+	// sizeMask takes from the difference of a span and plain the length and those flags that
 	// are zero in a frame of one buffer of the right pool.
 	sizeMask = 0xffff | uint64(packet.TxMask)<<16
 	// lengths makes PAYLEN and DTALEN of a length.
@@ -83,7 +83,7 @@ func (q *txQueue) run(batch []*packet.Buf) int {
 		s := b.Span() - plain
 		// One comparison for all: any flag that is not as it should be makes the length huge, and so does a frame
 		// shorter than minTx.
-		above := uint64(s) >> 16 & txWords.mask
+		above := uint64(s) & txWords.mask
 		if above > top {
 			break
 		}

@@ -78,7 +78,7 @@ func (q *txQueue) leave(r *ring, batch []*packet.Buf, n *int) {
 	q.giveBack(batch[:q.sent])
 }
 
-// sizeMask takes from a span, shifted right by 16, the length and those flags that are zero in a frame of one buffer
+// sizeMask takes from a span the length and those flags that are zero in a frame of one buffer
 // of the right pool.
 const sizeMask = 0xffff | uint64(packet.TxMask)<<16
 
@@ -97,7 +97,7 @@ func (q *txQueue) send(r *ring, batch []*packet.Buf) {
 			break
 		}
 		b := batch[q.sent]
-		size := uint64(b.Span()^plain) >> 16 & sizeMask
+		size := uint64(b.Span()^plain) & sizeMask
 		if size-ethernet > top {
 			if !q.fit(b) {
 				q.unfit.Add(1)
@@ -133,7 +133,7 @@ func (q *txQueue) run(r *ring, batch []*packet.Buf) (n int, bytes uint64) {
 	}
 	plain, top, longest := q.plain, q.max-ethernet, uint64(0)
 	for ; n < len(batch) && n < rowMax; n++ {
-		size := uint64(batch[n].Span()^plain) >> 16 & sizeMask
+		size := uint64(batch[n].Span()^plain) & sizeMask
 		if size-ethernet > top {
 			break
 		}

@@ -15,7 +15,7 @@ func (q *txQueue) runPacked(batch []*packet.Buf) int {
 		b := in.atStep(i).Buf()
 		s := b.Span() ^ plain
 		// One comparison for all: any flag that is not as it should be makes the length huge.
-		size, off := uint64(s)>>16&sizeMask, s.Offset()
+		size, off := uint64(s)&sizeMask, s.Offset()
 		if size-minTx > top || off < front {
 			break
 		}

@@ -51,7 +51,7 @@ type txQueue struct {
 const (
 	// minTx is the shortest frame in bytes: what is not even an Ethernet header is no frame.
 	minTx = ethernet
-	// sizeMask takes from a span, shifted right by 16, the length and those flags that are zero in a frame of
+	// sizeMask takes from a span the length and those flags that are zero in a frame of
 	// one buffer of the right pool.
 	sizeMask = 0xffff | uint64(packet.TxMask)<<16
 	// front is the headroom in bytes that a frame has to have for its header.
@@ -133,7 +133,7 @@ func (q *txQueue) runSplit(batch []*packet.Buf) int {
 		b := in.atStep(i).Buf()
 		s := b.Span() ^ plain
 		// One comparison for all: any flag that is not as it should be makes the length huge.
-		size, off := uint64(s)>>16&sizeMask, s.Offset()
+		size, off := uint64(s)&sizeMask, s.Offset()
 		if size-minTx > top || off < front {
 			break
 		}
