@@ -63,7 +63,12 @@ var txWords = struct{ mask, lengths, short uint64 }{sizeMask, lengths, txShort}
 
 // Send implements nic.TxQueue (datasheet 7.2.3, advanced transmit descriptors).
 func (q *txQueue) Send(batch []*packet.Buf) int {
-	n := q.run(batch)
+	n := 0
+	if len(batch) == 1 {
+		n = q.one(batch)
+	} else {
+		n = q.run(batch)
+	}
 	if n < len(batch) || q.left == 0 || n == 0 {
 		n = q.rest(batch, n)
 	}
@@ -71,6 +76,26 @@ func (q *txQueue) Send(batch []*packet.Buf) int {
 		q.tail.Ring(uint32(q.next))
 	}
 	return n
+}
+
+// one is run for a batch of one, as the receive queue's.
+func (q *txQueue) one(batch []*packet.Buf) int {
+	next, left := q.next, q.left
+	if left == 0 {
+		return 0
+	}
+	b := refsOf(batch).get(0)
+	s := b.Span() - q.plain
+	above := uint64(s) & txWords.mask
+	if above > q.top {
+		return 0
+	}
+	d := q.desc(next)
+	d.w0 = b.IOVA() + s.Offset()
+	d.w1 = above*lengths + txShort
+	q.bufs.put(steps(next), b)
+	q.next, q.left = next+1, left-1
+	return 1
 }
 
 // run sends frames of one buffer each, up to the end of the stretch.
