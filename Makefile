@@ -12,10 +12,10 @@ demo: build
 test:
 	./test/run
 
-# pgo takes the profile that build uses: the driver at batch 32 on modelled cards.
+# pgo takes the profile that build uses: the driver at batches of 1 and 32 on modelled cards.
 pgo:
 	go build -pgo=off -o bin/glassnic ./cmd/glassnic
-	./bin/glassnic bench driver --drivers glassnic --modes inline --batches 32 --rounds 600 --cpuprofile cmd/glassnic/default.pgo
+	./bin/glassnic bench driver --drivers glassnic --modes inline --batches 1,32 --rounds 300 --cpuprofile cmd/glassnic/default.pgo
 
 # datasheet writes docs/datasheet.md. What Linux's driver exercises is written down by
 # go test ./test/vm -run TestJudge -update
