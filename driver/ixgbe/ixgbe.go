@@ -123,6 +123,9 @@ func (d *Device) allocate(context.Context) error {
 		if d.coalesces() {
 			q.told, q.chains = true, make([]chain, ring.size)
 		}
+		if !q.told {
+			q.plain = q.room
+		}
 		d.rx = append(d.rx, q)
 		if !q.post() {
 			return d.fail("receive ring", "the pool of %d buffers does not fill %d rings of %d descriptors: make it larger", d.pool.Len(), d.cfg.RxQueues, d.cfg.RxRing)

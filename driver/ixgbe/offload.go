@@ -61,7 +61,7 @@ func sayings(w0, w1 uint64) uint64 { return w0<<32 | w1&(1<<32-1) }
 // runTold is run for a port that takes what the card says of frames.
 func (q *rxQueue) runTold(batch []*packet.Buf) int {
 	n := q.runAlike(batch)
-	for n < len(batch) && q.left > 0 && q.other(&batch[n]) {
+	for n < len(batch) && q.next < q.end && q.other(&batch[n]) {
 		n++
 		n += q.runAlike(batch[n:])
 	}
@@ -73,7 +73,7 @@ func (q *rxQueue) runAlike(batch []*packet.Buf) int {
 	room, key := q.room, q.said.key
 	span := q.span | q.said.span
 	d, bufs, out := q.desc(q.next), q.bufs.from(q.next), refsOf(batch)
-	i, end := step(0), steps(min(len(batch), q.left))
+	i, end := step(0), steps(min(len(batch), q.end-q.next))
 	for ; i < end; i, d = i+steps(1), d.following() {
 		w1 := d.done()
 		w0 := d.w0
@@ -88,7 +88,6 @@ func (q *rxQueue) runAlike(batch []*packet.Buf) int {
 	}
 	n := i.index()
 	q.next += n
-	q.left -= n
 	return n
 }
 
@@ -111,7 +110,6 @@ func (q *rxQueue) other(out **packet.Buf) bool {
 	}
 	*out = b
 	q.next++
-	q.left--
 	return true
 }
 

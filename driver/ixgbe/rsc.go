@@ -71,10 +71,10 @@ type chain struct {
 func (q *rxQueue) restCoalesced(batch []*packet.Buf, got int) int {
 	// A card that lies without end is believed for one turn of the ring.
 	for range q.size {
-		if q.left == 0 {
+		if q.next == q.end {
 			q.turn()
 		}
-		if got == len(batch) || q.left == 0 {
+		if got == len(batch) || q.next == q.end {
 			break
 		}
 		if q.open == 0 {
@@ -98,7 +98,7 @@ func (q *rxQueue) restCoalesced(batch []*packet.Buf, got int) int {
 // runWhole receives frames of one packet in one buffer, while no frame is open.
 func (q *rxQueue) runWhole(batch []*packet.Buf) int {
 	n := q.runAlike(batch)
-	for n < len(batch) && q.left > 0 && q.single() && q.other(&batch[n]) {
+	for n < len(batch) && q.next < q.end && q.single() && q.other(&batch[n]) {
 		n++
 		n += q.runAlike(batch[n:])
 	}
@@ -122,7 +122,6 @@ func (q *rxQueue) link() (frame *packet.Buf, more bool) {
 	w0 := d.w0
 	b := q.buf(at).Buf()
 	q.next++
-	q.left--
 	c := q.chains[at]
 	if c.open {
 		q.chains[at] = chain{}

@@ -17,10 +17,11 @@ import (
 type rxQueue struct {
 	ring
 	next  int         // the descriptor that the card fills next
-	left  int         // descriptors of the stretch from next on
+	end   int         // the descriptor behind the stretch
 	bare  int         // the first of those before next whose buffers are with the application
 	span  packet.Span // of a frame of one byte that came in at this port
 	room  uint64      // bytes that the card may write to a buffer
+	plain uint64      // the same, or 0 where run takes no frame: where told, and within a frame of several buffers
 	told  bool        // what the card says of frames is of interest
 	said  said        // of the last frame
 	clock *clock      // that stamps frames, or nil
@@ -67,7 +68,7 @@ func (q *rxQueue) Receive(batch []*packet.Buf) int {
 	} else {
 		n = q.run(batch)
 	}
-	if n < len(batch) || q.left == 0 {
+	if n < len(batch) || q.next == q.end {
 		n = q.rest(batch, n)
 	}
 	return n
@@ -75,29 +76,26 @@ func (q *rxQueue) Receive(batch []*packet.Buf) int {
 
 // one is run for a batch of one, to which the loop's preparations cost as much as the frame.
 func (q *rxQueue) one(batch []*packet.Buf) int {
-	next, left := q.next, q.left
-	if q.partial || q.told || left == 0 {
+	next := q.next
+	if next == q.end {
 		return 0
 	}
 	size := bits.RotateLeft64(q.desc(next).done()&rxWords.mask-rxWords.whole, 32)
-	if size >= q.room {
+	if size >= q.plain {
 		return 0
 	}
 	b := q.buf(next).Buf()
 	b.SetSpan(q.span + packet.SpanLen(size))
 	refsOf(batch).put(0, b)
-	q.next, q.left = next+1, left-1
+	q.next = next + 1
 	return 1
 }
 
 // run receives frames of one buffer each, up to the end of the stretch.
 func (q *rxQueue) run(batch []*packet.Buf) int {
-	if q.partial || q.told {
-		return 0
-	}
-	span, room, mask, whole := q.span, q.room, rxWords.mask, rxWords.whole
+	span, room, mask, whole := q.span, q.plain, rxWords.mask, rxWords.whole
 	d, bufs, out := q.desc(q.next), q.bufs.from(q.next), refsOf(batch)
-	i, end := step(0), steps(min(len(batch), q.left))
+	i, end := step(0), steps(min(len(batch), q.end-q.next))
 	for ; i < end; i, d = i+steps(1), d.following() {
 		// One comparison for all: any bit that is not as in whole makes the rotated difference huge.
 		size := bits.RotateLeft64(d.done()&mask-whole, 32)
@@ -114,7 +112,6 @@ func (q *rxQueue) run(batch []*packet.Buf) int {
 	}
 	n := i.index()
 	q.next += n
-	q.left -= n
 	return n
 }
 
@@ -126,7 +123,7 @@ func (q *rxQueue) rest(batch []*packet.Buf, got int) int {
 	}
 	// A card that lies without end is believed for one turn of the ring.
 	for range q.size {
-		if q.left == 0 {
+		if q.next == q.end {
 			q.turn()
 		}
 		if got == len(batch) {
@@ -178,7 +175,7 @@ func (q *rxQueue) turn() {
 	if bare < 0 {
 		bare += q.size
 	}
-	q.left = min(q.stretch, q.size-q.next, q.size-1-bare)
+	q.end = q.next + min(q.stretch, q.size-q.next, q.size-1-bare)
 }
 
 // fill gives bare descriptors buffers, not past the end of the ring.
@@ -222,13 +219,12 @@ func (q *rxQueue) limit() uint32 {
 func (q *rxQueue) segment() (frame *packet.Buf, more bool) {
 	d := q.desc(q.next)
 	w1 := d.done()
-	if w1&chip.RxDD == 0 || q.left == 0 {
+	if w1&chip.RxDD == 0 || q.next == q.end {
 		return nil, false
 	}
 	w0 := d.w0
 	b := q.buf(q.next).Buf()
 	q.next++
-	q.left--
 
 	size, end := w1>>chip.RxLenShift&0xffff, w1&chip.RxEOP != 0
 	if !q.broken && (size-1 >= q.room || w1&chip.RxRXE != 0 || q.total+int(size) > q.max) {
@@ -243,6 +239,9 @@ func (q *rxQueue) segment() (frame *packet.Buf, more bool) {
 		q.last.SetNext(b)
 	}
 	q.last, q.total, q.partial = b, q.total+int(size), !end
+	if q.plain = 0; end && !q.told {
+		q.plain = q.room
+	}
 	if q.partial && !q.broken {
 		return nil, true
 	}

@@ -16,7 +16,7 @@ import (
 type txQueue struct {
 	ring
 	next  int         // first free descriptor
-	left  int         // descriptors of the stretch from next on
+	end   int         // the descriptor behind the stretch
 	plain packet.Span // of a frame of minTx bytes of the cache's pool, but for the offset
 	top   uint64      // bytes of the longest frame, less minTx
 
@@ -69,7 +69,7 @@ func (q *txQueue) Send(batch []*packet.Buf) int {
 	} else {
 		n = q.run(batch)
 	}
-	if n < len(batch) || q.left == 0 || n == 0 {
+	if n < len(batch) || q.next == q.end || n == 0 {
 		n = q.rest(batch, n)
 	}
 	if n > 0 {
@@ -80,8 +80,8 @@ func (q *txQueue) Send(batch []*packet.Buf) int {
 
 // one is run for a batch of one, as the receive queue's.
 func (q *txQueue) one(batch []*packet.Buf) int {
-	next, left := q.next, q.left
-	if left == 0 {
+	next := q.next
+	if next == q.end {
 		return 0
 	}
 	b := refsOf(batch).get(0)
@@ -94,7 +94,7 @@ func (q *txQueue) one(batch []*packet.Buf) int {
 	d.w0 = b.IOVA() + s.Offset()
 	d.w1 = above*lengths + txShort
 	q.bufs.put(steps(next), b)
-	q.next, q.left = next+1, left-1
+	q.next = next + 1
 	return 1
 }
 
@@ -102,7 +102,7 @@ func (q *txQueue) one(batch []*packet.Buf) int {
 func (q *txQueue) run(batch []*packet.Buf) int {
 	plain, top, lengths := q.plain, q.top, txWords.lengths
 	d, bufs, in := q.desc(q.next), q.bufs.from(q.next), refsOf(batch)
-	i, end := step(0), steps(min(len(batch), q.left))
+	i, end := step(0), steps(min(len(batch), q.end-q.next))
 	for ; i < end; i, d = i+steps(1), d.following() {
 		b := in.get(i)
 		s := b.Span() - plain
@@ -118,7 +118,6 @@ func (q *txQueue) run(batch []*packet.Buf) int {
 	}
 	n := i.index()
 	q.next += n
-	q.left -= n
 	return n
 }
 
@@ -127,7 +126,7 @@ func (q *txQueue) run(batch []*packet.Buf) int {
 func (q *txQueue) rest(batch []*packet.Buf, sent int) int {
 	for {
 		q.turn()
-		if sent == len(batch) || q.left == 0 {
+		if sent == len(batch) || q.next == q.end {
 			return sent
 		}
 		if n := q.run(batch[sent:]); n > 0 {
@@ -143,12 +142,13 @@ func (q *txQueue) rest(batch []*packet.Buf, sent int) int {
 
 // turn ends a stretch that is used up and begins the next, which is empty where the ring is full.
 func (q *txQueue) turn() {
-	if q.left == 0 {
+	over := q.next == q.end
+	if over {
 		q.ask()
 	}
 	q.reclaim()
-	if q.left == 0 {
-		q.left = min(q.stretch, q.size-q.next, q.free())
+	if over {
+		q.end = q.next + min(q.stretch, q.size-q.next, q.free())
 	}
 }
 
@@ -296,7 +296,7 @@ func (q *txQueue) special(b *packet.Buf) bool {
 	if since < 0 {
 		since += q.size
 	}
-	q.left = max(0, min(q.stretch-since, q.size-q.next, q.free()))
+	q.end = q.next + max(0, min(q.stretch-since, q.size-q.next, q.free()))
 	return true
 }
 
