@@ -27,6 +27,7 @@ const (
 	setVringBase = 0x4008af12
 	setVringKick = 0x4008af20
 	setVringCall = 0x4008af21
+	setVringErr  = 0x4008af22
 	setBackend   = 0x4008af30 // VHOST_NET_SET_BACKEND
 )
 
@@ -105,6 +106,7 @@ type Ring struct {
 	Desc, Avail, Used uint64 // IOVAs of its parts
 	Kick              int    // eventfd that tells of new buffers
 	Call              int    // eventfd that tells of used ones; -1: nobody wants to hear
+	Err               int    // eventfd that tells that the kernel finds nonsense in the ring, where it stops; -1: likewise
 }
 
 // SetRing tells where a ring lies, which begins at 0. It comes after SetMemory.
@@ -132,6 +134,7 @@ func (p *Pair) SetRing(index int, r Ring) error {
 		{"VHOST_SET_VRING_ADDR", setVringAddr, addr},
 		{"VHOST_SET_VRING_KICK", setVringKick, state(r.Kick)},
 		{"VHOST_SET_VRING_CALL", setVringCall, state(r.Call)},
+		{"VHOST_SET_VRING_ERR", setVringErr, state(r.Err)},
 	} {
 		if err := p.pass(do.name, do.request, do.b); err != nil {
 			return err

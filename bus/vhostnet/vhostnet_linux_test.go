@@ -12,7 +12,7 @@ import (
 // a guest (test/vm, TestVhostNet).
 func TestRefused(t *testing.T) {
 	p := &Pair{fd: -1, iova: 1 << 32, mem: make([]byte, 4096)}
-	good := Ring{Size: 256, Desc: 1 << 32, Avail: 1<<32 + 1024, Used: 1<<32 + 2048}
+	good := Ring{Size: 256, Desc: 1 << 32, Avail: 1<<32 + 1024, Used: 1<<32 + 2048, Kick: -1, Call: -1, Err: -1}
 	if err := p.SetRing(0, good); !errors.Is(err, unix.EBADF) || !strings.Contains(err.Error(), "VHOST_SET_VRING_NUM") {
 		t.Errorf("without a file: %v", err)
 	}

@@ -64,6 +64,14 @@ func (c *calls) drop() (err error) {
 	return err
 }
 
+// signalled tells whether an event was, and not cleared.
+func signalled(e *event.Event) bool {
+	var s event.Set
+	s.Add(e.FD())
+	yes, err := s.Sleep(0)
+	return err == nil && yes
+}
+
 // kicker is an eventfd that tells a device of new buffers, as a register.
 type kicker struct{ e *event.Event }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	chip "glassnic/chip/virtio"
-	event "glassnic/internal/wake"
 	"glassnic/nic"
 )
 
@@ -95,21 +94,13 @@ func (k *keeper) watch() error {
 		switch {
 		case gone:
 			err = errors.New("it closed the connection")
-		case err == nil && b.gaveUp():
+		case err == nil && signalled(b.wrong):
 			err = errors.New("it has given up a ring for what stands in it, and all begins anew")
 		}
 		if err != nil {
 			b.fail(err)
 		}
 	}
-}
-
-// gaveUp tells whether the back-end has given up a ring.
-func (b *backend) gaveUp() bool {
-	var s event.Set
-	s.Add(b.wrong.FD())
-	yes, err := s.Sleep(0)
-	return err == nil && yes
 }
 
 // tell notes why the port has no device.

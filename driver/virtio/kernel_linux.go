@@ -49,6 +49,7 @@ type kernel struct {
 	space  *memfd.Memory
 	pairs  []kernelPair
 	kicks  []*event.Event // by queue
+	wrong  *event.Event   // by which the kernel tells that it has given up a ring
 	calls  calls
 
 	mu    sync.Mutex // guards what follows, and the pairs
@@ -92,6 +93,9 @@ func (k *kernel) open(name string, pairs int) (err error) {
 			k.kicks = append(k.kicks, e)
 		}
 	}
+	if k.wrong, err = event.New(); err != nil {
+		return err
+	}
 	if k.link, k.before, err = netif.Open(name); err != nil {
 		return err
 	}
@@ -116,6 +120,9 @@ func (k *kernel) Close() error {
 	}
 	for _, e := range k.kicks {
 		errs = append(errs, e.Close())
+	}
+	if k.wrong != nil {
+		errs = append(errs, k.wrong.Close())
 	}
 	if k.link != nil {
 		errs = append(errs, k.link.Close())
@@ -165,8 +172,11 @@ func (k *kernel) ask() (netif.State, error) {
 	return s, err
 }
 
-// Trouble implements bus.Watched: the interface was removed.
+// Trouble implements bus.Watched: the interface was removed, or the kernel has given up a ring.
 func (k *kernel) Trouble() error {
+	if signalled(k.wrong) {
+		return fmt.Errorf("%s: the kernel has given up a ring for what stands in it: %w: close the port and open it again", k.addr, nic.ErrStalled)
+	}
 	if _, err := k.ask(); errors.Is(err, netif.ErrGone) {
 		return fmt.Errorf("%s: %w: start again: %w", k.addr, err, nic.ErrGone)
 	}
@@ -258,7 +268,7 @@ func (*kernel) registers() ([]chip.Register, window) { return nil, window{} }
 // enable implements transport.
 func (k *kernel) enable(queue int, a areas) error {
 	return k.pairs[queue/2].SetRing(queue%2, vhostnet.Ring{
-		Size: a.size, Desc: a.descs, Avail: a.driver, Used: a.device, Kick: k.kicks[queue].FD(), Call: k.calls.fd(a.vector),
+		Size: a.size, Desc: a.descs, Avail: a.driver, Used: a.device, Kick: k.kicks[queue].FD(), Call: k.calls.fd(a.vector), Err: k.wrong.FD(),
 	})
 }
 

@@ -2,6 +2,7 @@
 package wake
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -69,7 +70,9 @@ func (e *Event) FD() int {
 
 // Signal makes the event readable. It does not block, but for what Take says of partners.
 func (e *Event) Signal() error {
-	one := [8]byte{1, 0, 0, 0, 0, 0, 0, 1} // in either byte order
+	// The kernel's own partners (vhost) never read an eventfd: it has to have room for all signals there ever are.
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
 	return e.do(func(fd int) (int, error) { return unix.Write(fd, one[:]) })
 }
 

@@ -1,6 +1,7 @@
 package wake
 
 import (
+	"encoding/binary"
 	"errors"
 	"os"
 	"path/filepath"
@@ -46,6 +47,16 @@ func TestEvent(t *testing.T) {
 				t.Errorf("readable after Clear: %v", err)
 			}
 		}
+	}
+	// However often it is signalled, the kernel counts (eventfd(2)).
+	var count [8]byte
+	for range 1000 {
+		if err := e.Signal(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := unix.Read(e.FD(), count[:]); err != nil || binary.NativeEndian.Uint64(count[:]) != 1000 {
+		t.Errorf("%v after 1000 signals, %v", count, err)
 	}
 	if err := e.Close(); err != nil || e.Close() != nil {
 		t.Error("close:", err)

@@ -3,6 +3,7 @@
 package guest
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net"
@@ -11,6 +12,11 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
+	"glassnic/bus/vhostnet"
+	"glassnic/internal/netif"
+	"glassnic/internal/wake"
 	"glassnic/nic"
 )
 
@@ -46,9 +52,9 @@ func TestVhostNet(t *testing.T) {
 			t.Errorf("%s: link %v, %v", name, l, err)
 		}
 		if c.cfg.RxQueues < 2 { // the kernel answers by whichever queue it likes
-			e.run(t, 100)
+			e.run(t, 1000) // the kernel does not read the eventfd of a doorbell
 			s, err := port.Stats()
-			if err != nil || s.RxPackets < 100 || s.TxPackets < 100 || s.RxDropped+s.RxErrors+s.TxDropped > 0 {
+			if err != nil || s.RxPackets < 1000 || s.TxPackets < 1000 || s.RxDropped+s.RxErrors+s.TxDropped > 0 {
 				t.Errorf("%s: %+v, %v", name, s, err)
 			}
 		}
@@ -124,5 +130,60 @@ func TestVhostNetThrough(t *testing.T) {
 		for _, f := range undo {
 			f()
 		}
+	}
+}
+
+// TestVhostNetNonsense gives the kernel a ring with a buffer that lies outside the memory: it says so.
+func TestVhostNetNonsense(t *testing.T) {
+	p, err := vhostnet.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	tap, err := netif.AttachTAP("t0", false, 12)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(tap)
+	command(t, "ip", "link", "set", "t0", "up")
+	const iova, version1 = 1 << 32, 1 << 32
+	mem, err := unix.Mmap(-1, 0, 1<<20, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(mem)
+	kick, err := wake.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer kick.Close()
+	wrong, err := wake.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer wrong.Close()
+	if err := errors.Join(p.SetFeatures(version1), p.SetMemory(iova, mem)); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		at := uint64(iova + i<<16)
+		if err := p.SetRing(i, vhostnet.Ring{Size: 4, Desc: at, Avail: at + 4096, Used: at + 8192, Kick: kick.FD(), Call: -1, Err: wrong.FD()}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Start(tap); err != nil {
+		t.Fatal(err)
+	}
+	sent := mem[1<<16:]
+	binary.LittleEndian.PutUint64(sent, iova-4096)
+	binary.LittleEndian.PutUint32(sent[8:], 100)
+	binary.LittleEndian.PutUint16(sent[4096+2:], 1) // index of the available ring (virtio 1.2, 2.7.6)
+	if err := kick.Signal(); err != nil {
+		t.Fatal(err)
+	}
+	var s wake.Set
+	s.Add(wrong.FD())
+	if told, err := s.Sleep(patience); err != nil || !told {
+		t.Errorf("the kernel does not tell of it: %v, %v", told, err)
 	}
 }
