@@ -148,7 +148,7 @@ func completePorts(c *cobra.Command, args []string, _ string) ([]string, cobra.S
 		found = append(found, d.Address+"\t"+title(d))
 	}
 	return append(found, "sim:\ta simulated card", "shm:\ta simulated card in another process", "pcap:\tcapture files",
-		"packet:\tan interface of the kernel", "xdp:\tan interface of the kernel, by AF_XDP", "tap:\ta TAP interface", "vhost-user:\ta virtual machine's card",
+		"packet:\tan interface of the kernel", "xdp:\tan interface of the kernel, by AF_XDP", "tap:\ta TAP interface", "vhost-net:\ta TAP interface, by vhost-net", "vhost-user:\ta virtual machine's card",
 		"virtio-user:\ta virtual switch's vhost-user port"), cobra.ShellCompDirectiveNoFileComp
 }
 
