@@ -41,7 +41,8 @@ func openKernel(ctx context.Context, name string, cfg nic.Config) (nic.Device, e
 }
 
 // kernel is a device that threads of the kernel play, each for a pair of queues at a TAP interface: host and transport at
-// once. The kernel is asked when the port is opened and not afterwards: closing its files ends all.
+// once. The kernel is asked when the port is opened and not afterwards: closing its files ends all. Frames for an interface that
+// is down are not refused, as they are by system calls; what becomes of them is the kernel's affair.
 type kernel struct {
 	addr   string
 	link   *netif.Interface
