@@ -12,7 +12,7 @@ var nothing = []unix.SockFilter{{Code: unix.BPF_RET | unix.BPF_K, K: 0}}
 // share has the receive queues, which have let nothing pass so far, receive: each frame is for one of them, by its flow.
 func (d *Device) share() (err error) {
 	if len(d.rx) > 1 {
-		group := 0
+		group := noGroup
 		for _, q := range d.rx {
 			if group, err = join(q.fd, group); err != nil {
 				return err
@@ -30,18 +30,23 @@ func (d *Device) share() (err error) {
 	return nil
 }
 
-// join has a socket share the interface's frames with the others of a group; the first makes it. Only a socket that is
-// bound, and so receives, can join.
+// noGroup is the number of no group: the first that the kernel gives after it has started is 0.
+const noGroup = -1
+
+// join has a socket share the interface's frames with the others of a group; the first, for which it is noGroup, makes one.
+// Only a socket that is bound, and so receives, can join.
 func join(fd, group int) (int, error) {
 	// A group does not heed its members' PACKET_IGNORE_OUTGOING.
-	arg := group | (unix.PACKET_FANOUT_HASH|unix.PACKET_FANOUT_FLAG_IGNORE_OUTGOING)<<16
-	if group == 0 {
+	arg := (unix.PACKET_FANOUT_HASH | unix.PACKET_FANOUT_FLAG_IGNORE_OUTGOING) << 16
+	if group == noGroup {
 		arg |= unix.PACKET_FANOUT_FLAG_UNIQUEID << 16
+	} else {
+		arg |= group
 	}
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT, arg); err != nil {
 		return 0, fmt.Errorf("PACKET_FANOUT: %w: set the interface up first, or use one queue", err)
 	}
-	if group != 0 {
+	if group != noGroup {
 		return group, nil
 	}
 	v, err := unix.GetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT)

@@ -6,6 +6,9 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
+	"glassnic/internal/netif"
 	"glassnic/internal/netns"
 	"glassnic/nic"
 	"glassnic/packet"
@@ -78,6 +81,35 @@ func TestOpenedInTraffic(t *testing.T) {
 				t.Errorf("round %d: %d frames of %d received again", round, twice, len(seen))
 			}
 			closeAll(t, b)
+		}
+	})
+}
+
+// TestGroupZero: a group of number 0, as the kernel's first is, is joined like any other.
+func TestGroupZero(t *testing.T) {
+	netns.RunPair(t, 1500, 1, func() {
+		link, state, err := netif.Open("right")
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer link.Close()
+		for _, group := range []int{0, 0, 7, 7} {
+			fd, err := socket()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer unix.Close(fd)
+			if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: allProtocols, Ifindex: state.Index}); err != nil {
+				t.Error(err)
+				return
+			}
+			got, err := join(fd, group)
+			is, e := unix.GetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_FANOUT)
+			if err != nil || e != nil || got != group || is&0xffff != group {
+				t.Errorf("group %d: joined %d, is in %#x; %v, %v", group, got, is, err, e)
+			}
 		}
 	})
 }
