@@ -10,6 +10,8 @@ import (
 const (
 	// maxBatch is how many frames one call of Send takes at most.
 	maxBatch = 256
+	// kickPart is how many frames one system call sends where the kernel copies (net/xdp/xsk.c: TX_BATCH_SIZE).
+	kickPart = 32
 	// sendBuffer is how many bytes of copies may be on their way through the kernel.
 	sendBuffer = 4 << 20
 	// minTx is the shortest frame, an Ethernet header.
@@ -215,16 +217,23 @@ func (q *txQueue) give(b *packet.Buf) {
 	q.Done(one[:])
 }
 
-// kick has the kernel send what is in the ring, where it does not do so by itself. Where it copies, a call sends a part.
+// kick has the kernel send what is in the ring, where it does not do so by itself. Where it copies, a call sends a part, and
+// says EAGAIN. Linux before 6.17 may show only at a later call what it has taken from the ring; so calls that
+// show nothing are made for as many frames as a batch has.
 func (q *txQueue) kick() {
-	for q.tx.needsWakeup() {
+	for unseen := 0; q.tx.needsWakeup(); {
 		before := q.tx.consumed()
 		e := kickTx(q.fd)
 		if q.down = e == unix.ENETDOWN || e == unix.ENXIO; q.down {
 			return
 		}
-		if now := q.tx.consumed(); now == q.next || now == before && e != unix.EINTR {
-			return // or it has no room: later
+		switch now := q.tx.consumed(); {
+		case now == q.next:
+			return
+		case now == before && e != unix.EINTR:
+			if unseen++; e != unix.EAGAIN || unseen > maxBatch/kickPart {
+				return // it has no room: later
+			}
 		}
 	}
 }
