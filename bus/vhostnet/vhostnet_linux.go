@@ -117,11 +117,12 @@ func (p *Pair) SetRing(index int, r Ring) error {
 	}
 	state := func(v int) []byte { return ne.AppendUint32(ne.AppendUint32(nil, uint32(index)), uint32(v)) }
 	addr := state(0)
-	for _, a := range []uint64{r.Desc, r.Used, r.Avail} {
-		if a < p.iova || a-p.iova >= uint64(len(p.mem)) {
-			return fmt.Errorf("a ring at %#x: outside the memory", a)
+	n, all := uint64(r.Size), uint64(len(p.mem))
+	for _, part := range []struct{ at, size uint64 }{{r.Desc, 16 * n}, {r.Used, 6 + 8*n}, {r.Avail, 6 + 2*n}} {
+		if part.at < p.iova || part.at-p.iova > all || part.size > all-(part.at-p.iova) {
+			return fmt.Errorf("%d bytes of a ring at %#x: outside the memory", part.size, part.at)
 		}
-		addr = ne.AppendUint64(addr, ioctl.Address(p.mem)+a-p.iova)
+		addr = ne.AppendUint64(addr, ioctl.Address(p.mem)+part.at-p.iova)
 	}
 	addr = ne.AppendUint64(addr, 0)
 	for _, do := range []struct {

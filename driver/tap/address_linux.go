@@ -31,11 +31,7 @@ func open(ctx context.Context, rest string, cfg nic.Config) (nic.Device, error) 
 	// A virtio device has its queues in pairs, and does not reach the memory of any pool.
 	if !found && cfg.TxQueues <= cfg.RxQueues && cfg.Pool == nil && nic.HasScheme(vhostNet) && present() {
 		cfg.RxThresholds, cfg.TxThresholds = nil, nil // which mean nothing to a TAP interface
-		d, err := nic.Open(ctx, vhostNet+":"+name, cfg)
-		if err != nil {
-			return nil, fmt.Errorf("%w (tap:%s,vhost=off goes without vhost-net)", err, name)
-		}
-		return d, nil
+		return nic.Open(ctx, vhostNet+":"+name, cfg)
 	}
 	d, err := Open(name, cfg)
 	if err != nil {

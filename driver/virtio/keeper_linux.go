@@ -200,6 +200,11 @@ func (k *keeper) begin() error {
 	return nil
 }
 
+// over is failed with a cure.
+func (b *backend) over() error {
+	return fmt.Errorf("%w: %w: the other end of the connection is gone: start it again", b.failed(), nic.ErrGone)
+}
+
 // failed is what ended the connection, nil while it is there.
 func (b *backend) failed() error {
 	b.mu.Lock()

@@ -56,6 +56,8 @@ type kernel struct {
 	mu    sync.Mutex // guards what follows, and the pairs
 	state uint8      // device status
 	err   error      // what ended it all
+
+	rxDropped, txDropped uint64 // by the interface, at the last look
 }
 
 // kernelPair is a thread of the kernel and what it serves.
@@ -158,9 +160,13 @@ func (k *kernel) fail(err error) {
 	}
 }
 
-func (k *kernel) failed() error {
+// over is what ended it all.
+func (k *kernel) over() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if errors.Is(k.err, netif.ErrGone) {
+		return fmt.Errorf("%w: start again: %w", k.err, nic.ErrGone)
+	}
 	return k.err
 }
 
@@ -179,19 +185,21 @@ func (k *kernel) Trouble() error {
 		return fmt.Errorf("%s: the kernel has given up a ring for what stands in it: %w: close the port and open it again", k.addr, nic.ErrStalled)
 	}
 	if _, err := k.ask(); errors.Is(err, netif.ErrGone) {
-		return fmt.Errorf("%s: %w: start again: %w", k.addr, err, nic.ErrGone)
+		return fmt.Errorf("%s: %w", k.addr, k.over())
 	}
 	return nil
 }
 
 // dropped is what the interface has dropped since the port was opened: of what the kernel wanted to send, and of what it
-// was given.
+// was given; without an answer, what it was at the last.
 func (k *kernel) dropped() (rx, tx uint64) {
 	s, err := k.ask()
-	if err != nil {
-		return 0, 0
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err == nil {
+		k.rxDropped, k.txDropped = s.TxDropped-k.before.TxDropped, s.RxDropped-k.before.RxDropped
 	}
-	return s.TxDropped - k.before.TxDropped, s.RxDropped - k.before.RxDropped
+	return k.rxDropped, k.txDropped
 }
 
 func (*kernel) legacy() bool { return false }

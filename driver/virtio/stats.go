@@ -6,8 +6,8 @@ import (
 	"glassnic/nic"
 )
 
-// Stats implements nic.Device. A device on PCI counts nothing: all is the driver's own count. What it dropped for
-// want of buffers nobody tells.
+// Stats implements nic.Device. Devices count nothing, but for the kernel's interface: all is the driver's own count.
+// What a device dropped for want of buffers nobody tells.
 func (d *Device) Stats() (nic.Stats, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -225,8 +225,8 @@ func (d *Device) gone() bool { return d.way.status() == 0xff }
 func (d *Device) late(ctx context.Context, step, what string) error {
 	switch {
 	case d.gone():
-		if b, ok := d.way.(interface{ failed() error }); ok {
-			return d.fail(step, "%w: %w: whoever played the device is gone: start it again, or open the port again", b.failed(), nic.ErrGone)
+		if b, ok := d.way.(interface{ over() error }); ok {
+			return d.fail(step, "%w", b.over())
 		}
 		return d.fail(step, "registers read as all ones: %w: was the device unplugged?", nic.ErrGone)
 	case ctx.Err() != nil:

@@ -36,10 +36,11 @@ func AttachTAP(name string, several bool, header int) (int, error) {
 		flags |= unix.IFF_VNET_HDR
 	}
 	req, err := unix.NewIfreq(name)
-	if err == nil {
-		req.SetUint16(flags)
-		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, req)
+	if err != nil {
+		return -1, errors.Join(fmt.Errorf("name %q: %w", name, err), unix.Close(fd))
 	}
+	req.SetUint16(flags)
+	err = unix.IoctlIfreq(fd, unix.TUNSETIFF, req)
 	if err == unix.EINVAL && !several { // an interface made for several queues
 		req.SetUint16(flags | unix.IFF_MULTI_QUEUE)
 		err = unix.IoctlIfreq(fd, unix.TUNSETIFF, req)
