@@ -5,20 +5,15 @@ import (
 	"fmt"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
+	"glassnic/bus/vhostnet"
 	"glassnic/nic"
 )
 
-// Usage is the form of addresses.
-const Usage = "tap:NAME[,vhost=off]"
+// usage is the form of addresses.
+const usage = "tap:NAME[,vhost=off]"
 
-// vhostNet is the scheme of ports by the kernel's virtio device at a TAP interface, which another driver has, and the file
-// by which it is reached.
-const (
-	vhostNet = "vhost-net"
-	vhostDev = "/dev/vhost-net"
-)
+// vhostNet is the scheme of ports by the kernel's virtio device at a TAP interface, which another driver has.
+const vhostNet = "vhost-net"
 
 func init() { nic.RegisterScheme("tap", open) }
 
@@ -26,7 +21,7 @@ func init() { nic.RegisterScheme("tap", open) }
 func open(ctx context.Context, rest string, cfg nic.Config) (nic.Device, error) {
 	name, option, found := strings.Cut(rest, ",")
 	if found && option != "vhost=off" {
-		return nil, fmt.Errorf("tap:%s: %q: want %s", rest, option, Usage)
+		return nil, fmt.Errorf("tap:%s: %q: want %s", rest, option, usage)
 	}
 	// A virtio device has its queues in pairs, and does not reach the memory of any pool.
 	if !found && cfg.TxQueues <= cfg.RxQueues && cfg.Pool == nil && nic.HasScheme(vhostNet) && present() {
@@ -42,10 +37,6 @@ func open(ctx context.Context, rest string, cfg nic.Config) (nic.Device, error) 
 
 // present tells whether vhost-net can be opened, which also has the kernel load it.
 func present() bool {
-	fd, err := unix.Open(vhostDev, unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return false
-	}
-	_ = unix.Close(fd)
-	return true
+	p, err := vhostnet.Open()
+	return err == nil && p.Close() == nil
 }

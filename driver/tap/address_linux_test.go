@@ -13,7 +13,7 @@ import (
 func TestAddress(t *testing.T) {
 	netns.Run(t, func() {
 		for addr, want := range map[string]string{
-			"t0,vhost=on": Usage, "t0,": Usage, "t0,vhost=off,": Usage, ",vhost=off": "1 to 15 bytes", "t0,vhost=off": "", "t0": "",
+			"t0,vhost=on": usage, "t0,": usage, "t0,vhost=off,": usage, ",vhost=off": "1 to 15 bytes", "t0,vhost=off": "", "t0": "",
 		} {
 			d, err := nic.Open(t.Context(), "tap:"+addr, nic.Config{})
 			if want == "" && err == nil {
